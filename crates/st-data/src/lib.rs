@@ -1,0 +1,1 @@
+//! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.

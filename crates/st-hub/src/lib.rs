@@ -1,0 +1,1 @@
+//! repo@revision/path to a verified local path.

@@ -1,0 +1,1 @@
+//! Probing, decoding and resizing of videos and images.

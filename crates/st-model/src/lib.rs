@@ -1,0 +1,1 @@
+//! LLaVA-ST in Burn: tower, projector, LAPE, packers, decoder, generation.

@@ -1,0 +1,1 @@
+//! Stages, loop and checkpoints of LLaVA-ST training.

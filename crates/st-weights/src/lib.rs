@@ -1,0 +1,1 @@
+//! Model folders: safetensors, indexes, adapters; strict and memory mapped.

@@ -1,0 +1,3 @@
+//! Fetches, validates, shards and audits spatio-temporal grounding data.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Predicts and scores grounding benchmarks.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Trains LLaVA-ST from a recipe.
+
+fn main() {}
