@@ -1,0 +1,1 @@
+//! What a model writes, read into spans, boxes, tubes and captions.

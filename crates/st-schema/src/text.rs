@@ -1,0 +1,1 @@
+//! Conversations: brackets to placeholders and numbers, and back.

@@ -1,0 +1,147 @@
+//! The numbers beside a conversation's placeholders.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::layout::{EXTRA, Extra, Key, KeySeed, Layout, note, read_extra};
+use crate::{Axis, Side};
+
+/// Six lists of fractions, one for each axis and side, in order of the placeholders' appearance over all turns.
+///
+/// In JSON the lists are `temporal_input_locations`, `temporal_output_locations`, `spatial_height_input_locations` and so on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variables {
+    lists: [Vec<f64>; 6],
+    /// Fields that this crate does not know, kept for writing back.
+    pub extra: Extra,
+    layout: Layout,
+}
+
+const fn slot(axis: Axis, side: Side) -> usize {
+    axis as usize * 2 + side as usize
+}
+
+const NAMES: [&str; 6] = [
+    "temporal_input_locations",
+    "temporal_output_locations",
+    "spatial_height_input_locations",
+    "spatial_height_output_locations",
+    "spatial_width_input_locations",
+    "spatial_width_output_locations",
+];
+
+impl Default for Variables {
+    fn default() -> Self {
+        Self {
+            lists: Default::default(),
+            extra: Extra::new(),
+            layout: Layout::of(&[1, 2, 3, 4, 5, 6]),
+        }
+    }
+}
+
+impl Variables {
+    /// The numbers of one axis and side, in order of appearance.
+    #[must_use]
+    pub fn get(&self, axis: Axis, side: Side) -> &[f64] {
+        &self.lists[slot(axis, side)]
+    }
+
+    /// The same, to change.
+    pub fn get_mut(&mut self, axis: Axis, side: Side) -> &mut Vec<f64> {
+        &mut self.lists[slot(axis, side)]
+    }
+
+    /// Every axis and side with its numbers, in the order of the released JSON.
+    pub fn iter(&self) -> impl Iterator<Item = (Axis, Side, &[f64])> {
+        Axis::ALL.into_iter().flat_map(move |axis| {
+            Side::ALL
+                .into_iter()
+                .map(move |side| (axis, side, self.get(axis, side)))
+        })
+    }
+
+    /// The name that a list has in JSON.
+    #[must_use]
+    pub const fn name(axis: Axis, side: Side) -> &'static str {
+        NAMES[slot(axis, side)]
+    }
+
+    /// Whether there is no number at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lists.iter().all(Vec::is_empty)
+    }
+}
+
+impl Serialize for Variables {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let mut extra = self.extra.iter();
+        for code in self.layout.iter() {
+            if code == EXTRA {
+                if let Some((name, value)) = extra.next() {
+                    map.serialize_entry(name, value)?;
+                }
+            } else {
+                let slot = usize::from(code) - 1;
+                map.serialize_entry(NAMES[slot], &self.lists[slot])?;
+            }
+        }
+        for (slot, list) in self.lists.iter().enumerate() {
+            let present = self.layout.iter().any(|code| usize::from(code) == slot + 1);
+            if !present && !list.is_empty() {
+                map.serialize_entry(NAMES[slot], list)?;
+            }
+        }
+        for (name, value) in extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+fn code_of(name: &str) -> Option<u8> {
+    NAMES
+        .iter()
+        .zip(1..)
+        .find_map(|(known, code)| (*known == name).then_some(code))
+}
+
+impl<'de> Deserialize<'de> for Variables {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(VariablesVisitor)
+    }
+}
+
+struct VariablesVisitor;
+
+impl<'de> Visitor<'de> for VariablesVisitor {
+    type Value = Variables;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`variables` to be an object of number lists")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Variables, A::Error> {
+        let mut variables = Variables {
+            layout: Layout::of(&[]),
+            ..Variables::default()
+        };
+        while let Some(key) = map.next_key_seed(KeySeed(code_of))? {
+            match key {
+                Key::Known(code) => {
+                    let slot = usize::from(code) - 1;
+                    note(&mut variables.layout, code, NAMES[slot])?;
+                    variables.lists[slot] = map.next_value()?;
+                }
+                Key::Other(name) => {
+                    read_extra(&mut map, &mut variables.layout, &mut variables.extra, name)?
+                }
+            }
+        }
+        Ok(variables)
+    }
+}
