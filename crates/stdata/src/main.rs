@@ -1,3 +1,50 @@
-//! Fetches, validates, shards and audits spatio-temporal grounding data.
+//! `stdata`: makes, checks, shards and audits spatio-temporal grounding data.
 
-fn main() {}
+mod cli;
+mod commands;
+mod exit_status;
+mod globals;
+mod progress;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit_status::ExitStatus;
+use globals::Globals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(status) => status.into(),
+        Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(error) => {
+            // Nowhere to report a closed stderr to; the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(ExitStatus::FAILED)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
+    let globals = Globals::resolve(&cli.globals)?;
+    match &cli.command {
+        Command::Synth(args) => commands::synth::run(args, &globals),
+        Command::Validate(args) => commands::validate::run(args, &globals),
+        Command::Shard(args) => commands::shard::run(args, &globals),
+        Command::Verify(args) => commands::verify::run(args, &globals),
+        Command::Stats(args) => commands::stats::run(args, &globals),
+        Command::Completions(args) => commands::completions::run(args),
+    }
+}
+
+/// `stdata … | head` closes our stdout; that is the reader's choice and no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

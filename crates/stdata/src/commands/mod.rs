@@ -1,0 +1,8 @@
+//! One file per subcommand: its flags, and a `run` that calls the library once.
+
+pub(crate) mod completions;
+pub(crate) mod shard;
+pub(crate) mod stats;
+pub(crate) mod synth;
+pub(crate) mod validate;
+pub(crate) mod verify;

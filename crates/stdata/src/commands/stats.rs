@@ -1,0 +1,19 @@
+//! `stdata stats`: counts and measures a dataset.
+
+use std::path::PathBuf;
+
+use crate::exit_status::ExitStatus;
+use crate::globals::Globals;
+
+/// Flags of `stdata stats`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  stdata stats data/synth/stage3.yaml")]
+pub(crate) struct Args {
+    /// Dataset YAML or annotation files [default: everything under the data root]
+    inputs: Vec<PathBuf>,
+}
+
+/// Not built yet.
+pub(crate) fn run(args: &Args, _globals: &Globals) -> anyhow::Result<ExitStatus> {
+    anyhow::bail!("stats of {:?} is not built yet", args.inputs)
+}
