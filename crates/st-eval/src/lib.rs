@@ -1,1 +1,33 @@
-//! Metrics, benchmark protocols and score reports.
+//! Scores grounding answers: metrics, benchmark protocols, baselines, reports.
+//!
+//! A score needs the result file only, no model: [`score::read_lines`], [`score::score_lines`], [`score::Table::of`].
+//! Two protocols are kept apart. [`Protocol::Original`] reproduces the numbers of the released Python scorer with its
+//! quirks, so that published tables can be compared; [`Protocol::Strict`] counts every record and uses one threshold
+//! rule. The price is two pieces of arithmetic for each task; `docs/evaluation.md` lists where they differ.
+//!
+//! ```
+//! use st_eval::{EvalTask, Protocol, Table, score};
+//!
+//! let file = r#"{"gt": [0.0, 0.5], "outputs": "{<TEMP-000><TEMP-099>}", "converted_outputs": "{0.00000,1.00000}"}"#;
+//! let lines = score::read_lines(file);
+//! let scores = score::score_lines(Protocol::Strict, EvalTask::Tvg, &lines);
+//! let table = Table::of(Protocol::Strict, EvalTask::Tvg, &scores, None);
+//! assert_eq!(table.value("mtiou"), Some(0.5));
+//! ```
+
+mod bootstrap;
+mod compat;
+mod prediction;
+mod task;
+
+pub mod answer;
+pub mod baseline;
+pub mod benchmark;
+pub mod original;
+pub mod score;
+pub mod strict;
+
+pub use bootstrap::{Bootstrap, Interval, PairedDifference};
+pub use prediction::{InputNumbers, Prediction, TruthBoxes, VideoTruth};
+pub use score::{Measure, MetricScore, Outcome, Protocol, RecordScore, Table, Unparsed, Values};
+pub use task::{EvalTask, UnknownEvalTask};
