@@ -9,11 +9,19 @@ use crate::task::EvalTask;
 pub fn read(task: EvalTask, text: &str) -> Answer {
     let numbers = compat::normalize(text);
     match task {
-        EvalTask::Rec => Answer { bbox: compat::bounding_box(&numbers), ..Answer::default() },
-        EvalTask::Tvg => Answer { span: compat::span(&numbers), ..Answer::default() },
-        EvalTask::Stvg | EvalTask::Svg => {
-            Answer { span: compat::span(&numbers), tube: exact_tube(text, &numbers), ..Answer::default() }
-        }
+        EvalTask::Rec => Answer {
+            bbox: compat::bounding_box(&numbers),
+            ..Answer::default()
+        },
+        EvalTask::Tvg => Answer {
+            span: compat::span(&numbers),
+            ..Answer::default()
+        },
+        EvalTask::Stvg | EvalTask::Svg => Answer {
+            span: compat::span(&numbers),
+            tube: exact_tube(text, &numbers),
+            ..Answer::default()
+        },
         EvalTask::Elc => Answer {
             end: compat::ends_in(&numbers),
             tube: exact_tube(text, &numbers),
@@ -27,7 +35,10 @@ pub fn read(task: EvalTask, text: &str) -> Answer {
 fn exact_tube(text: &str, numbers: &str) -> Vec<(f64, [f64; 4])> {
     if text.contains("<TEMP-") {
         let scale = |bin: f64| bin / 99.0;
-        compat::tube(&compat::tokens(text)).into_iter().map(|(time, corners)| (scale(time), corners.map(scale))).collect()
+        compat::tube(&compat::tokens(text))
+            .into_iter()
+            .map(|(time, corners)| (scale(time), corners.map(scale)))
+            .collect()
     } else {
         compat::tube(numbers)
     }
@@ -53,6 +64,9 @@ mod tests {
         let answer = read(EvalTask::Elc, text);
         assert!((answer.end.unwrap() - 70.0 / 99.0).abs() < 1e-5);
         assert_eq!(answer.caption.as_deref(), Some("the dog, wet, runs."));
-        assert_eq!(answer.tube, [(26.0 / 99.0, [0.0, 5.0 / 99.0, 56.0 / 99.0, 53.0 / 99.0])]);
+        assert_eq!(
+            answer.tube,
+            [(26.0 / 99.0, [0.0, 5.0 / 99.0, 56.0 / 99.0, 53.0 / 99.0])]
+        );
     }
 }

@@ -53,8 +53,16 @@ pub fn constants(task: EvalTask, truths: &[Truth], bootstrap: Option<&Bootstrap>
         .iter()
         .map(|metric| {
             let guess = search(task, metric, truths);
-            let column: Vec<f64> = truths.par_iter().map(|truth| contribution(metric, truth, guess)).collect();
-            let interval = bootstrap.and_then(|bootstrap| bootstrap.means(std::slice::from_ref(&column)).first().copied());
+            let column: Vec<f64> = truths
+                .par_iter()
+                .map(|truth| contribution(metric, truth, guess))
+                .collect();
+            let interval = bootstrap.and_then(|bootstrap| {
+                bootstrap
+                    .means(std::slice::from_ref(&column))
+                    .first()
+                    .copied()
+            });
             Constant {
                 metric: metric.name,
                 value: metric.finish(column.iter().sum::<f64>(), length(column.len())),
@@ -66,8 +74,17 @@ pub fn constants(task: EvalTask, truths: &[Truth], bootstrap: Option<&Bootstrap>
 }
 
 fn search(task: EvalTask, metric: &MetricDef, truths: &[Truth]) -> Guess {
-    let whole = Guess { span: [0, LAST], corners: [0, 0, LAST, LAST], relative: false };
-    let total = |guess: Guess| -> f64 { truths.iter().map(|truth| contribution(metric, truth, guess)).sum() };
+    let whole = Guess {
+        span: [0, LAST],
+        corners: [0, 0, LAST, LAST],
+        relative: false,
+    };
+    let total = |guess: Guess| -> f64 {
+        truths
+            .iter()
+            .map(|truth| contribution(metric, truth, guess))
+            .sum()
+    };
     match task {
         EvalTask::Tvg => best(all_spans(), total).unwrap_or(whole),
         EvalTask::Rec => climb(lattice(whole), total),
@@ -78,11 +95,25 @@ fn search(task: EvalTask, metric: &MetricDef, truths: &[Truth]) -> Guess {
                 if relative && task == EvalTask::Stvg {
                     break;
                 }
-                let spans = all_spans().into_iter().filter(|guess| task == EvalTask::Stvg || guess.span[0] == 0);
+                let spans = all_spans()
+                    .into_iter()
+                    .filter(|guess| task == EvalTask::Stvg || guess.span[0] == 0);
                 let tiou = metrics(Protocol::Strict, task)[0];
-                let by_time = |guess: Guess| -> f64 { truths.iter().map(|truth| contribution(&tiou, truth, guess)).sum() };
-                let timed = best(spans.map(|guess| Guess { relative, ..guess }).collect(), by_time);
-                starts.extend([timed, Some(Guess { relative, ..whole })].into_iter().flatten());
+                let by_time = |guess: Guess| -> f64 {
+                    truths
+                        .iter()
+                        .map(|truth| contribution(&tiou, truth, guess))
+                        .sum()
+                };
+                let timed = best(
+                    spans.map(|guess| Guess { relative, ..guess }).collect(),
+                    by_time,
+                );
+                starts.extend(
+                    [timed, Some(Guess { relative, ..whole })]
+                        .into_iter()
+                        .flatten(),
+                );
             }
             let lattices = starts.into_iter().flat_map(lattice).collect();
             climb(lattices, total)
@@ -95,8 +126,14 @@ fn contribution(metric: &MetricDef, truth: &Truth, guess: Guess) -> f64 {
     let span = guess.span.map(fraction);
     let corners = guess.corners.map(fraction);
     let values = match truth {
-        Truth::Box(truth) => Values { iou: Some(box_iou(*truth, corners)), ..Values::default() },
-        Truth::Span(truth) => Values { tiou: Some(span_iou(*truth, span)), ..Values::default() },
+        Truth::Box(truth) => Values {
+            iou: Some(box_iou(*truth, corners)),
+            ..Values::default()
+        },
+        Truth::Span(truth) => Values {
+            tiou: Some(span_iou(*truth, span)),
+            ..Values::default()
+        },
         Truth::Tube(truth) => tube_values(truth, span, corners, guess.relative),
     };
     metric.of(&values).unwrap_or(0.0)
@@ -128,17 +165,29 @@ fn tube_values(truth: &TubeTruth, guessed: [f64; 2], corners: [f64; 4], relative
 fn all_spans() -> Vec<Guess> {
     let corners = [0, 0, LAST, LAST];
     (0..=LAST)
-        .flat_map(|start| (start..=LAST).map(move |end| Guess { span: [start, end], corners, relative: false }))
+        .flat_map(|start| {
+            (start..=LAST).map(move |end| Guess {
+                span: [start, end],
+                corners,
+                relative: false,
+            })
+        })
         .collect()
 }
 
 /// The same span with boxes whose corners lie on a grid of 11 bins.
 fn lattice(guess: Guess) -> Vec<Guess> {
-    let sides: Vec<[u8; 2]> =
-        (0..=9).flat_map(|a| (a + 1..=9).map(move |b| [a * 11, b * 11])).collect();
+    let sides: Vec<[u8; 2]> = (0..=9)
+        .flat_map(|a| (a + 1..=9).map(move |b| [a * 11, b * 11]))
+        .collect();
     sides
         .iter()
-        .flat_map(|x| sides.iter().map(move |y| Guess { corners: [x[0], y[0], x[1], y[1]], ..guess }))
+        .flat_map(|x| {
+            sides.iter().map(move |y| Guess {
+                corners: [x[0], y[0], x[1], y[1]],
+                ..guess
+            })
+        })
         .collect()
 }
 
@@ -156,12 +205,18 @@ fn best(guesses: Vec<Guess>, total: impl Fn(Guess) -> f64 + Sync) -> Option<Gues
 
 /// The best of the starts, moved while that helps.
 fn climb(starts: Vec<Guess>, total: impl Fn(Guess) -> f64 + Sync) -> Guess {
-    let whole = Guess { span: [0, LAST], corners: [0, 0, LAST, LAST], relative: false };
+    let whole = Guess {
+        span: [0, LAST],
+        corners: [0, 0, LAST, LAST],
+        relative: false,
+    };
     let mut here = best(starts, &total).unwrap_or(whole);
     let mut highest = total(here);
     for step in [16, 8, 4, 2, 1] {
         loop {
-            let Some(next) = best(neighbours(here, step), &total) else { break };
+            let Some(next) = best(neighbours(here, step), &total) else {
+                break;
+            };
             let reached = total(next);
             if reached <= highest {
                 break;
@@ -173,7 +228,9 @@ fn climb(starts: Vec<Guess>, total: impl Fn(Guess) -> f64 + Sync) -> Guess {
 }
 
 fn neighbours(guess: Guess, step: i16) -> Vec<Guess> {
-    let moved = |bin: u8, by: i16| u8::try_from((i16::from(bin) + by).clamp(0, i16::from(LAST))).unwrap_or(LAST);
+    let moved = |bin: u8, by: i16| {
+        u8::try_from((i16::from(bin) + by).clamp(0, i16::from(LAST))).unwrap_or(LAST)
+    };
     let mut found = Vec::new();
     for by in [-step, step] {
         for end in 0..2 {
@@ -223,7 +280,10 @@ fn fraction(bin: u8) -> f64 {
     f64::from(bin) / f64::from(LAST)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "benchmarks have far fewer than 2^53 records")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "benchmarks have far fewer than 2^53 records"
+)]
 fn length(records: usize) -> f64 {
     records as f64
 }
@@ -245,8 +305,11 @@ pub fn exchange<K: Eq + std::hash::Hash>(clips: &[K], seed: u64) -> Option<Vec<u
         return None;
     }
     ring.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let next: std::collections::HashMap<usize, usize> =
-        ring.iter().copied().zip(ring.iter().copied().cycle().skip(1)).collect();
+    let next: std::collections::HashMap<usize, usize> = ring
+        .iter()
+        .copied()
+        .zip(ring.iter().copied().cycle().skip(1))
+        .collect();
     Some(clips.iter().map(|clip| next[&first_with[clip]]).collect())
 }
 
@@ -259,7 +322,10 @@ mod tests {
         let truths = vec![Truth::Box([20.0 / 99.0, 33.0 / 99.0, 47.0 / 99.0, 81.0 / 99.0]); 3];
         let found = constants(EvalTask::Rec, &truths, None);
         assert!((found[0].value - 1.0).abs() < 1e-12, "{found:?}");
-        let truths = vec![Truth::Span([10.0 / 99.0, 30.0 / 99.0]), Truth::Span([10.0 / 99.0, 30.0 / 99.0])];
+        let truths = vec![
+            Truth::Span([10.0 / 99.0, 30.0 / 99.0]),
+            Truth::Span([10.0 / 99.0, 30.0 / 99.0]),
+        ];
         let found = constants(EvalTask::Tvg, &truths, None);
         assert_eq!(found[0].answer, "span {0.10, 0.30}");
         assert_eq!(found[3].value, 100.0);
@@ -267,15 +333,23 @@ mod tests {
 
     #[test]
     fn the_best_span_beats_every_other() {
-        let truths: Vec<Truth> =
-            [[0.1, 0.4], [0.3, 0.9], [0.5, 0.6], [0.2, 0.8]].into_iter().map(Truth::Span).collect();
+        let truths: Vec<Truth> = [[0.1, 0.4], [0.3, 0.9], [0.5, 0.6], [0.2, 0.8]]
+            .into_iter()
+            .map(Truth::Span)
+            .collect();
         let found = constants(EvalTask::Tvg, &truths, None)[0].value;
         for start in 0..=99_u8 {
             for end in start..=99 {
                 let guess = [fraction(start), fraction(end)];
                 let mean: f64 = truths
                     .iter()
-                    .map(|truth| if let Truth::Span(truth) = truth { span_iou(*truth, guess) } else { 0.0 })
+                    .map(|truth| {
+                        if let Truth::Span(truth) = truth {
+                            span_iou(*truth, guess)
+                        } else {
+                            0.0
+                        }
+                    })
                     .sum::<f64>()
                     / 4.0;
                 assert!(mean <= found + 1e-12);

@@ -27,7 +27,14 @@ const fn refcoco(
     file: &'static str,
     published: &'static [(&'static str, f64)],
 ) -> Benchmark {
-    Benchmark { name, title, task: EvalTask::Rec, file, original_limit: None, published }
+    Benchmark {
+        name,
+        title,
+        task: EvalTask::Rec,
+        file,
+        original_limit: None,
+        published,
+    }
 }
 
 /// Every benchmark of the original's evaluation code, by name.
@@ -38,23 +45,74 @@ pub const ALL: &[Benchmark] = &[
         task: EvalTask::Tvg,
         file: "charades_sta.json",
         original_limit: None,
-        published: &[("R1@(0.3)", 63.1), ("R1@(0.5)", 44.8), ("R1@(0.7)", 23.4), ("miou", 0.424)],
+        published: &[
+            ("R1@(0.3)", 63.1),
+            ("R1@(0.5)", 44.8),
+            ("R1@(0.7)", 23.4),
+            ("miou", 0.424),
+        ],
     },
-    refcoco("refcoco_plus_test_a", "RefCOCO+ testA", "refcoco+_testA.json", &[("R1@(0.5)", 91.3)]),
-    refcoco("refcoco_plus_test_b", "RefCOCO+ testB", "refcoco+_testB.json", &[("R1@(0.5)", 78.8)]),
-    refcoco("refcoco_plus_val", "RefCOCO+ val", "refcoco+_val.json", &[("R1@(0.5)", 86.0)]),
-    refcoco("refcoco_test_a", "RefCOCO testA", "refcoco_testA.json", &[("R1@(0.5)", 93.2)]),
-    refcoco("refcoco_test_b", "RefCOCO testB", "refcoco_testB.json", &[("R1@(0.5)", 85.0)]),
-    refcoco("refcoco_val", "RefCOCO val", "refcoco_val.json", &[("R1@(0.5)", 90.1)]),
-    refcoco("refcocog_test", "RefCOCOg test (umd)", "refcocog_test.json", &[("R1@(0.5)", 87.4)]),
-    refcoco("refcocog_val", "RefCOCOg val (umd)", "refcocog_val.json", &[("R1@(0.5)", 86.7)]),
+    refcoco(
+        "refcoco_plus_test_a",
+        "RefCOCO+ testA",
+        "refcoco+_testA.json",
+        &[("R1@(0.5)", 91.3)],
+    ),
+    refcoco(
+        "refcoco_plus_test_b",
+        "RefCOCO+ testB",
+        "refcoco+_testB.json",
+        &[("R1@(0.5)", 78.8)],
+    ),
+    refcoco(
+        "refcoco_plus_val",
+        "RefCOCO+ val",
+        "refcoco+_val.json",
+        &[("R1@(0.5)", 86.0)],
+    ),
+    refcoco(
+        "refcoco_test_a",
+        "RefCOCO testA",
+        "refcoco_testA.json",
+        &[("R1@(0.5)", 93.2)],
+    ),
+    refcoco(
+        "refcoco_test_b",
+        "RefCOCO testB",
+        "refcoco_testB.json",
+        &[("R1@(0.5)", 85.0)],
+    ),
+    refcoco(
+        "refcoco_val",
+        "RefCOCO val",
+        "refcoco_val.json",
+        &[("R1@(0.5)", 90.1)],
+    ),
+    refcoco(
+        "refcocog_test",
+        "RefCOCOg test (umd)",
+        "refcocog_test.json",
+        &[("R1@(0.5)", 87.4)],
+    ),
+    refcoco(
+        "refcocog_val",
+        "RefCOCOg val (umd)",
+        "refcocog_val.json",
+        &[("R1@(0.5)", 86.7)],
+    ),
     Benchmark {
         name: "st_align_elc",
         title: "ST-Align ELC",
         task: EvalTask::Elc,
         file: "elc.json",
         original_limit: Some(2000),
-        published: &[("tiou@0.5", 60.4), ("mtiou", 0.600), ("siou@0.5", 32.4), ("msiou", 0.335), ("METEOR", 0.247)],
+        published: &[
+            ("tiou@0.5", 60.4),
+            ("mtiou", 0.600),
+            ("siou@0.5", 32.4),
+            ("msiou", 0.335),
+            ("METEOR", 0.247),
+        ],
     },
     Benchmark {
         name: "st_align_stvg",
@@ -62,7 +120,12 @@ pub const ALL: &[Benchmark] = &[
         task: EvalTask::Stvg,
         file: "stvg.json",
         original_limit: Some(2000),
-        published: &[("tiou@0.5", 44.6), ("mtiou", 0.438), ("siou@0.5", 21.1), ("msiou", 0.228)],
+        published: &[
+            ("tiou@0.5", 44.6),
+            ("mtiou", 0.438),
+            ("siou@0.5", 21.1),
+            ("msiou", 0.228),
+        ],
     },
     Benchmark {
         name: "st_align_svg",
@@ -160,16 +223,33 @@ impl EvalRecipe {
                 _ => {}
             }
             if entry.limit == Some(0) {
-                faults.push(format!("benchmarks[{index}]: `limit` is 0; leave it out for all records"));
+                faults.push(format!(
+                    "benchmarks[{index}]: `limit` is 0; leave it out for all records"
+                ));
             }
-            if !entry.name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) || entry.name.is_empty() {
-                faults.push(format!("benchmarks[{index}]: `{}` cannot name a file", entry.name));
+            if !entry
+                .name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+                || entry.name.is_empty()
+            {
+                faults.push(format!(
+                    "benchmarks[{index}]: `{}` cannot name a file",
+                    entry.name
+                ));
             }
-            if recipe.benchmarks[..index].iter().any(|before| before.name == entry.name) {
+            if recipe.benchmarks[..index]
+                .iter()
+                .any(|before| before.name == entry.name)
+            {
                 faults.push(format!("benchmarks[{index}]: `{}` comes twice", entry.name));
             }
         }
-        if faults.is_empty() { Ok(recipe) } else { Err(RecipeError::Entries(faults)) }
+        if faults.is_empty() {
+            Ok(recipe)
+        } else {
+            Err(RecipeError::Entries(faults))
+        }
     }
 }
 
@@ -177,7 +257,9 @@ impl BenchmarkEntry {
     /// The entry's task. `rec` when neither the entry nor the registry has one, which [`EvalRecipe::parse`] refuses.
     #[must_use]
     pub fn task(&self) -> EvalTask {
-        self.task.or_else(|| find(&self.name).map(|known| known.task)).unwrap_or(EvalTask::Rec)
+        self.task
+            .or_else(|| find(&self.name).map(|known| known.task))
+            .unwrap_or(EvalTask::Rec)
     }
 }
 
@@ -199,7 +281,10 @@ mod tests {
         for benchmark in ALL {
             let metrics = crate::score::metrics(crate::Protocol::Original, benchmark.task);
             for (name, _) in benchmark.published {
-                assert!(*name == "METEOR" || metrics.iter().any(|metric| metric.name == *name), "{name}");
+                assert!(
+                    *name == "METEOR" || metrics.iter().any(|metric| metric.name == *name),
+                    "{name}"
+                );
             }
         }
     }

@@ -19,7 +19,10 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self { seed: 0, resamples: 1000 }
+        Self {
+            seed: 0,
+            resamples: 1000,
+        }
     }
 }
 
@@ -36,7 +39,10 @@ impl Interval {
     /// Both ends through `f`.
     #[must_use]
     pub fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        Self { low: f(self.low), high: f(self.high) }
+        Self {
+            low: f(self.low),
+            high: f(self.high),
+        }
     }
 
     /// Whether the two intervals share a point.
@@ -65,7 +71,10 @@ impl Bootstrap {
     #[must_use]
     pub fn means(&self, columns: &[Vec<f64>]) -> Vec<Interval> {
         let records = columns.first().map_or(0, Vec::len);
-        assert!(columns.iter().all(|column| column.len() == records), "columns of one table have one length");
+        assert!(
+            columns.iter().all(|column| column.len() == records),
+            "columns of one table have one length"
+        );
         if records == 0 {
             return Vec::new();
         }
@@ -80,27 +89,48 @@ impl Bootstrap {
     /// # Panics
     /// When the runs differ in length.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "files have far fewer than 2^53 lines")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "files have far fewer than 2^53 lines"
+    )]
     pub fn compare(&self, first: &[f64], second: &[f64]) -> Option<PairedDifference> {
-        assert_eq!(first.len(), second.len(), "paired runs have the same records");
+        assert_eq!(
+            first.len(),
+            second.len(),
+            "paired runs have the same records"
+        );
         if first.is_empty() {
             return None;
         }
         let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| b - a).collect();
         let difference = differences.iter().sum::<f64>() / differences.len() as f64;
-        let draws: Vec<f64> =
-            self.draw(std::slice::from_ref(&differences), differences.len()).into_iter().map(|means| means[0]).collect();
-        let share = |test: fn(&f64) -> bool| draws.iter().filter(|mean| test(mean)).count() as f64 / draws.len() as f64;
+        let draws: Vec<f64> = self
+            .draw(std::slice::from_ref(&differences), differences.len())
+            .into_iter()
+            .map(|means| means[0])
+            .collect();
+        let share = |test: fn(&f64) -> bool| {
+            draws.iter().filter(|mean| test(mean)).count() as f64 / draws.len() as f64
+        };
         let p_value = (2.0 * share(|mean| *mean <= 0.0).min(share(|mean| *mean >= 0.0))).min(1.0);
-        Some(PairedDifference { difference, interval: percentile_interval(draws), p_value })
+        Some(PairedDifference {
+            difference,
+            interval: percentile_interval(draws),
+            p_value,
+        })
     }
 
     /// The means of each resample.
-    #[expect(clippy::cast_precision_loss, reason = "files have far fewer than 2^53 lines")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "files have far fewer than 2^53 lines"
+    )]
     fn draw(&self, columns: &[Vec<f64>], records: usize) -> Vec<Vec<f64>> {
         // Record by record, so that a resample touches one place in memory for all metrics.
         let width = columns.len();
-        let rows: Vec<f64> = (0..records).flat_map(|row| columns.iter().map(move |column| column[row])).collect();
+        let rows: Vec<f64> = (0..records)
+            .flat_map(|row| columns.iter().map(move |column| column[row]))
+            .collect();
         (0..self.resamples.max(1) as u64)
             .into_par_iter()
             .map(|resample| {
@@ -129,7 +159,10 @@ impl Bootstrap {
 fn percentile_interval(mut values: Vec<f64>) -> Interval {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
-    Interval { low: at(0.025), high: at(0.975) }
+    Interval {
+        low: at(0.025),
+        high: at(0.975),
+    }
 }
 
 #[cfg(test)]
@@ -139,11 +172,19 @@ mod tests {
     #[test]
     fn an_interval_holds_the_mean_and_repeats() {
         let column: Vec<f64> = (0..200).map(|i| f64::from(i % 2)).collect();
-        let bootstrap = Bootstrap { seed: 7, resamples: 500 };
-        let [interval] = bootstrap.means(std::slice::from_ref(&column))[..] else { panic!("one interval") };
+        let bootstrap = Bootstrap {
+            seed: 7,
+            resamples: 500,
+        };
+        let [interval] = bootstrap.means(std::slice::from_ref(&column))[..] else {
+            panic!("one interval")
+        };
         assert!(interval.low < 0.5 && 0.5 < interval.high);
         // The normal approximation: 0.5 +- 1.96 * 0.5 / sqrt(200) = 0.43..0.57.
-        assert!((interval.low - 0.43).abs() < 0.02 && (interval.high - 0.57).abs() < 0.02, "{interval:?}");
+        assert!(
+            (interval.low - 0.43).abs() < 0.02 && (interval.high - 0.57).abs() < 0.02,
+            "{interval:?}"
+        );
         assert_eq!(bootstrap.means(&[column])[0], interval);
     }
 
@@ -153,6 +194,12 @@ mod tests {
         let second: Vec<f64> = first.iter().map(|value| value + 1.0).collect();
         let outcome = Bootstrap::default().compare(&first, &second).unwrap();
         assert_eq!((outcome.difference, outcome.p_value), (1.0, 0.0));
-        assert_eq!(Bootstrap::default().compare(&first, &first).unwrap().p_value, 1.0);
+        assert_eq!(
+            Bootstrap::default()
+                .compare(&first, &first)
+                .unwrap()
+                .p_value,
+            1.0
+        );
     }
 }

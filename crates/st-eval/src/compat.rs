@@ -29,7 +29,9 @@ fn replace_tokens(text: &str, write: impl Fn(f64) -> String) -> String {
 }
 
 fn token(text: &str) -> Option<(f64, &str)> {
-    let after = ["<WIDTH-", "<HEIGHT-", "<TEMP-"].into_iter().find_map(|kind| text.strip_prefix(kind))?;
+    let after = ["<WIDTH-", "<HEIGHT-", "<TEMP-"]
+        .into_iter()
+        .find_map(|kind| text.strip_prefix(kind))?;
     let digits = after.bytes().take_while(u8::is_ascii_digit).count();
     let bin = after[..digits].parse().ok()?;
     Some((bin, after[digits..].strip_prefix('>')?))
@@ -38,7 +40,10 @@ fn token(text: &str) -> Option<(f64, &str)> {
 /// The first `{a,b}`.
 pub(crate) fn span(text: &str) -> Option<[f64; 2]> {
     text.match_indices('{').find_map(|(at, _)| {
-        let mut cursor = Cursor { bytes: text.as_bytes(), at: at + 1 };
+        let mut cursor = Cursor {
+            bytes: text.as_bytes(),
+            at: at + 1,
+        };
         cursor.blanks();
         let start = cursor.number()?;
         cursor.take(b',')?;
@@ -53,7 +58,13 @@ pub(crate) fn span(text: &str) -> Option<[f64; 2]> {
 /// The first `[a,b,c,d]`, all spaces taken out before.
 pub(crate) fn bounding_box(text: &str) -> Option<[f64; 4]> {
     let text = text.replace(' ', "");
-    text.match_indices('[').find_map(|(at, _)| Cursor { bytes: text.as_bytes(), at }.corners())
+    text.match_indices('[').find_map(|(at, _)| {
+        Cursor {
+            bytes: text.as_bytes(),
+            at,
+        }
+        .corners()
+    })
 }
 
 /// Every `t,:[a,b,c,d]`, all spaces taken out before; a repeated time keeps its place and takes the last box.
@@ -75,7 +86,10 @@ pub(crate) fn tube(text: &str) -> Vec<(f64, [f64; 4])> {
                 None => found.push((time, corners)),
             }
         } else {
-            at += bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            at += bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
         }
     }
     found
@@ -84,7 +98,10 @@ pub(crate) fn tube(text: &str) -> Vec<(f64, [f64; 4])> {
 /// The number after the first `Ends in`.
 pub(crate) fn ends_in(text: &str) -> Option<f64> {
     text.match_indices("Ends in").find_map(|(at, word)| {
-        let mut cursor = Cursor { bytes: text.as_bytes(), at: at + word.len() };
+        let mut cursor = Cursor {
+            bytes: text.as_bytes(),
+            at: at + word.len(),
+        };
         cursor.blanks();
         cursor.number()
     })
@@ -103,11 +120,17 @@ impl Cursor<'_> {
     }
 
     fn blanks(&mut self) {
-        self.at += self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.at += self.bytes[self.at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
     }
 
     fn digits(&mut self) -> usize {
-        let count = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self.bytes[self.at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         self.at += count;
         count
     }
@@ -121,7 +144,10 @@ impl Cursor<'_> {
         if self.take(b'.').is_some() && self.digits() == 0 {
             self.at = whole;
         }
-        std::str::from_utf8(&self.bytes[start..self.at]).ok()?.parse().ok()
+        std::str::from_utf8(&self.bytes[start..self.at])
+            .ok()?
+            .parse()
+            .ok()
     }
 
     fn corners(&mut self) -> Option<[f64; 4]> {

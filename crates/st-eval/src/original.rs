@@ -78,15 +78,26 @@ fn rec(record: &Prediction) -> Result<OriginalScore, OriginalError> {
     let truth = corners(required(record.gt_bbox.as_ref(), "gt_bbox")?)?;
     let text = required(record.converted_outputs.as_ref(), "converted_outputs")?
         .as_deref()
-        .ok_or(OriginalError::Attribute { object: "NoneType", attribute: "replace" })?;
+        .ok_or(OriginalError::Attribute {
+            object: "NoneType",
+            attribute: "replace",
+        })?;
     let Some(predicted) = compat::bounding_box(text) else {
-        return Ok(OriginalScore { counted: false, parsed: false, values: Values::default(), predicted: Vec::new() });
+        return Ok(OriginalScore {
+            counted: false,
+            parsed: false,
+            values: Values::default(),
+            predicted: Vec::new(),
+        });
     };
     let iou = box_iou(truth, predicted);
     Ok(OriginalScore {
         counted: true,
         parsed: true,
-        values: Values { iou: Some(iou), ..Values::default() },
+        values: Values {
+            iou: Some(iou),
+            ..Values::default()
+        },
         predicted: predicted.to_vec(),
     })
 }
@@ -99,22 +110,33 @@ fn tvg(record: &Prediction) -> Result<OriginalScore, OriginalError> {
     };
     let predicted = compat::span(text).unwrap_or([0.0, 0.0]);
     let parsed = predicted != [0.0, 0.0];
-    let tiou = if parsed { span_iou(predicted, pair(&truth)?)? } else { 0.0 };
+    let tiou = if parsed {
+        span_iou(predicted, pair(&truth)?)?
+    } else {
+        0.0
+    };
     Ok(OriginalScore {
         counted: true,
         parsed,
-        values: Values { tiou: Some(tiou), ..Values::default() },
+        values: Values {
+            tiou: Some(tiou),
+            ..Values::default()
+        },
         predicted: predicted.to_vec(),
     })
 }
 
 /// `eval_stvg` for its three tasks; `frames` is its `num_frames`.
 fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScore, OriginalError> {
-    let [first, last] = required(record.split.as_ref(), "split")?.ok_or(OriginalError::Type("split"))?;
+    let [first, last] =
+        required(record.split.as_ref(), "split")?.ok_or(OriginalError::Type("split"))?;
     let length = last - first;
     let width = required(record.width.as_ref(), "width")?.ok_or(OriginalError::Type("width"))?;
-    let height = required(record.height.as_ref(), "height")?.ok_or(OriginalError::Type("height"))?;
-    let outputs = required(record.outputs.as_ref(), "outputs")?.as_deref().ok_or(OriginalError::NotText)?;
+    let height =
+        required(record.height.as_ref(), "height")?.ok_or(OriginalError::Type("height"))?;
+    let outputs = required(record.outputs.as_ref(), "outputs")?
+        .as_deref()
+        .ok_or(OriginalError::NotText)?;
     let span = compat::span(converted(record)?);
     let boxes = compat::tube(&compat::tokens(outputs));
     let Some(VideoTruth::Tube { tvg, svg, .. }) = required(record.gt.as_ref(), "gt")? else {
@@ -127,10 +149,21 @@ fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScor
     };
     let truth_boxes = match svg.as_ref().ok_or(OriginalError::Key("svg"))? {
         TruthBoxes::ByFrame(boxes) => boxes,
-        TruthBoxes::List => return Err(OriginalError::Attribute { object: "list", attribute: "items" }),
+        TruthBoxes::List => {
+            return Err(OriginalError::Attribute {
+                object: "list",
+                attribute: "items",
+            });
+        }
     };
-    let truth_span = truth_span.map(|ends| truth_fractions(ends, first, length)).transpose()?;
-    let sampled = SampledFrames { first, length, last_index: f64::from(frames - 1) };
+    let truth_span = truth_span
+        .map(|ends| truth_fractions(ends, first, length))
+        .transpose()?;
+    let sampled = SampledFrames {
+        first,
+        length,
+        last_index: f64::from(frames - 1),
+    };
     for (frame, _) in truth_boxes {
         sampled.check(*frame)?;
     }
@@ -143,7 +176,12 @@ fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScor
     Ok(OriginalScore {
         counted: true,
         parsed: !predicted.is_empty(),
-        values: Values { iou: None, tiou: Some(tiou), siou: Some(siou), viou: Some(viou) },
+        values: Values {
+            iou: None,
+            tiou: Some(tiou),
+            siou: Some(siou),
+            viou: Some(viou),
+        },
         predicted: span.map(Vec::from).unwrap_or_default(),
     })
 }
@@ -152,7 +190,8 @@ fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScor
 fn tube_iou(truth: &[(i64, [f64; 4])], predicted: &[(i64, [f64; 4])]) -> (f64, f64) {
     let (mut sum, mut shared) = (0.0, 0_u32);
     let by_frame: std::collections::HashMap<i64, [f64; 4]> = predicted.iter().copied().collect();
-    let mut truth_frames: std::collections::HashMap<i64, [f64; 4]> = truth.iter().copied().collect();
+    let mut truth_frames: std::collections::HashMap<i64, [f64; 4]> =
+        truth.iter().copied().collect();
     let distinct = truth_frames.len();
     for (frame, _) in truth {
         // A frame that the file names twice counts once, with its last box, as in a Python dict.
@@ -164,14 +203,23 @@ fn tube_iou(truth: &[(i64, [f64; 4])], predicted: &[(i64, [f64; 4])]) -> (f64, f
         }
     }
     let union = distinct + by_frame.len() - shared as usize;
-    #[expect(clippy::cast_precision_loss, reason = "a tube has far fewer than 2^53 boxes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a tube has far fewer than 2^53 boxes"
+    )]
     let all = union.max(1) as f64;
     (sum / f64::from(shared.max(1)), sum / all)
 }
 
 fn truth_fractions(ends: &[f64], first: i64, length: i64) -> Result<Vec<f64>, OriginalError> {
     ends.iter()
-        .map(|end| if length == 0 { Err(OriginalError::ZeroDivision) } else { Ok(round3((end - real(first)) / real(length))) })
+        .map(|end| {
+            if length == 0 {
+                Err(OriginalError::ZeroDivision)
+            } else {
+                Ok(round3((end - real(first)) / real(length)))
+            }
+        })
         .collect()
 }
 
@@ -185,27 +233,55 @@ struct SampledFrames {
 impl SampledFrames {
     fn check(&self, frame: i64) -> Result<(), OriginalError> {
         let offset = frame - self.first;
-        let index = if self.length == 0 { 0.0 } else { real(offset) / real(self.length) * self.last_index };
+        let index = if self.length == 0 {
+            0.0
+        } else {
+            real(offset) / real(self.length) * self.last_index
+        };
         // Rounding moves a frame by less than one place, so its index is one of the neighbours.
-        let hit = [index.floor() - 1.0, index.floor(), index.ceil(), index.ceil() + 1.0]
-            .into_iter()
-            .filter(|index| (0.0..=self.last_index).contains(index))
-            .any(|index| whole((index / self.last_index * real(self.length)).round_ties_even()) == offset);
-        if hit { Ok(()) } else { Err(OriginalError::Assertion) }
+        let hit = [
+            index.floor() - 1.0,
+            index.floor(),
+            index.ceil(),
+            index.ceil() + 1.0,
+        ]
+        .into_iter()
+        .filter(|index| (0.0..=self.last_index).contains(index))
+        .any(|index| {
+            whole((index / self.last_index * real(self.length)).round_ties_even()) == offset
+        });
+        if hit {
+            Ok(())
+        } else {
+            Err(OriginalError::Assertion)
+        }
     }
 
     /// Boxes in whole pixels by frame number; a later box for the same frame replaces the earlier one.
-    fn place(&self, boxes: &[(f64, [f64; 4])], width: f64, height: f64) -> Result<Vec<(i64, [f64; 4])>, OriginalError> {
+    fn place(
+        &self,
+        boxes: &[(f64, [f64; 4])],
+        width: f64,
+        height: f64,
+    ) -> Result<Vec<(i64, [f64; 4])>, OriginalError> {
         for (bin, _) in boxes {
-            self.check(self.first + whole((bin / self.last_index * real(self.length)).round_ties_even()))?;
+            self.check(
+                self.first + whole((bin / self.last_index * real(self.length)).round_ties_even()),
+            )?;
         }
         Ok(boxes
             .iter()
             .map(|(bin, corners)| {
                 // Rounded after the first frame is added, unlike the sampled frames: ties can differ.
-                let frame = whole((real(self.first) + bin / self.last_index * real(self.length)).round_ties_even());
+                let frame = whole(
+                    (real(self.first) + bin / self.last_index * real(self.length))
+                        .round_ties_even(),
+                );
                 let [x1, y1, x2, y2] = corners.map(|bin| bin / 99.0);
-                (frame, [x1 * width, y1 * height, x2 * width, y2 * height].map(f64::round_ties_even))
+                (
+                    frame,
+                    [x1 * width, y1 * height, x2 * width, y2 * height].map(f64::round_ties_even),
+                )
             })
             .collect())
     }
@@ -215,19 +291,26 @@ impl SampledFrames {
 fn span_iou(a: [f64; 2], b: [f64; 2]) -> Result<f64, OriginalError> {
     let shared = (a[1].min(b[1]) - a[0].max(b[0])).max(0.0);
     let hull = a[1].max(b[1]) - a[0].min(b[0]);
-    if hull == 0.0 { Err(OriginalError::FloatZeroDivision) } else { Ok((shared / hull).max(0.0)) }
+    if hull == 0.0 {
+        Err(OriginalError::FloatZeroDivision)
+    } else {
+        Ok((shared / hull).max(0.0))
+    }
 }
 
 /// `utils.iou`.
 fn box_iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let area = |c: [f64; 4]| (c[2] - c[0]) * (c[3] - c[1]);
-    let shared = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+    let shared =
+        (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
     let union = area(a) + area(b) - shared;
     if union == 0.0 { 0.0 } else { shared / union }
 }
 
 fn converted(record: &Prediction) -> Result<&str, OriginalError> {
-    required(record.converted_outputs.as_ref(), "converted_outputs")?.as_deref().ok_or(OriginalError::NotText)
+    required(record.converted_outputs.as_ref(), "converted_outputs")?
+        .as_deref()
+        .ok_or(OriginalError::NotText)
 }
 
 fn required<'a, T>(field: Option<&'a T>, name: &'static str) -> Result<&'a T, OriginalError> {
@@ -235,20 +318,32 @@ fn required<'a, T>(field: Option<&'a T>, name: &'static str) -> Result<&'a T, Or
 }
 
 fn pair(values: &[f64]) -> Result<[f64; 2], OriginalError> {
-    values.get(..2).and_then(|two| two.try_into().ok()).ok_or(OriginalError::Index)
+    values
+        .get(..2)
+        .and_then(|two| two.try_into().ok())
+        .ok_or(OriginalError::Index)
 }
 
 fn corners(values: &Option<Vec<f64>>) -> Result<[f64; 4], OriginalError> {
     let values = values.as_deref().ok_or(OriginalError::Type("gt_bbox"))?;
-    values.get(..4).and_then(|four| four.try_into().ok()).ok_or(OriginalError::Index)
+    values
+        .get(..4)
+        .and_then(|four| four.try_into().ok())
+        .ok_or(OriginalError::Index)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "frame numbers are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "frame numbers are far below 2^53"
+)]
 fn real(frame: i64) -> f64 {
     frame as f64
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a frame number, already rounded")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a frame number, already rounded"
+)]
 fn whole(frame: f64) -> i64 {
     frame as i64
 }

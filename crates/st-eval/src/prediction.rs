@@ -79,17 +79,25 @@ impl Prediction {
     /// The model's text, empty when there is none.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.outputs.as_ref().and_then(Option::as_deref).unwrap_or_default()
+        self.outputs
+            .as_ref()
+            .and_then(Option::as_deref)
+            .unwrap_or_default()
     }
 
     /// The media's path as the file gives it.
     #[must_use]
     pub fn media(&self) -> &str {
-        self.video_path.as_deref().or(self.image_path.as_deref()).unwrap_or_default()
+        self.video_path
+            .as_deref()
+            .or(self.image_path.as_deref())
+            .unwrap_or_default()
     }
 }
 
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -193,10 +201,18 @@ mod tests {
 
     #[test]
     fn absent_and_null_differ() {
-        let line = Prediction::parse(r#"{"outputs":null,"gt":{"tvg":[1,2],"svg":{"7":[1,2.5,3,4]}},"other":[]}"#).unwrap();
+        let line = Prediction::parse(
+            r#"{"outputs":null,"gt":{"tvg":[1,2],"svg":{"7":[1,2.5,3,4]}},"other":[]}"#,
+        )
+        .unwrap();
         assert_eq!(line.outputs, Some(None));
         assert_eq!(line.converted_outputs, None);
-        let Some(Some(VideoTruth::Tube { svg: Some(TruthBoxes::ByFrame(boxes)), tvg, caption })) = line.gt else {
+        let Some(Some(VideoTruth::Tube {
+            svg: Some(TruthBoxes::ByFrame(boxes)),
+            tvg,
+            caption,
+        })) = line.gt
+        else {
             panic!("a tube")
         };
         assert_eq!(boxes, [(7, [1.0, 2.5, 3.0, 4.0])]);
@@ -208,6 +224,12 @@ mod tests {
         let line = Prediction::parse(r#"{"gt":[0.1,0.2]}"#).unwrap();
         assert_eq!(line.gt, Some(Some(VideoTruth::Span(vec![0.1, 0.2]))));
         let line = Prediction::parse(r#"{"gt":{"svg":[1,2,3,4]}}"#).unwrap();
-        assert!(matches!(line.gt, Some(Some(VideoTruth::Tube { svg: Some(TruthBoxes::List), .. }))));
+        assert!(matches!(
+            line.gt,
+            Some(Some(VideoTruth::Tube {
+                svg: Some(TruthBoxes::List),
+                ..
+            }))
+        ));
     }
 }

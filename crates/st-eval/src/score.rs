@@ -54,7 +54,10 @@ impl FromStr for Protocol {
     type Err = UnknownProtocol;
 
     fn from_str(word: &str) -> Result<Self, UnknownProtocol> {
-        Self::ALL.into_iter().find(|one| one.as_str() == word).ok_or_else(|| UnknownProtocol(word.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|one| one.as_str() == word)
+            .ok_or_else(|| UnknownProtocol(word.to_owned()))
     }
 }
 
@@ -94,10 +97,26 @@ impl Values {
     pub fn zero(task: EvalTask) -> Self {
         let (zero, none) = (Some(0.0), None);
         match task {
-            EvalTask::Rec => Self { iou: zero, ..Self::default() },
-            EvalTask::Tvg => Self { tiou: zero, ..Self::default() },
-            EvalTask::Svg => Self { iou: none, tiou: none, siou: zero, viou: zero },
-            EvalTask::Stvg | EvalTask::Elc => Self { iou: none, tiou: zero, siou: zero, viou: zero },
+            EvalTask::Rec => Self {
+                iou: zero,
+                ..Self::default()
+            },
+            EvalTask::Tvg => Self {
+                tiou: zero,
+                ..Self::default()
+            },
+            EvalTask::Svg => Self {
+                iou: none,
+                tiou: none,
+                siou: zero,
+                viou: zero,
+            },
+            EvalTask::Stvg | EvalTask::Elc => Self {
+                iou: none,
+                tiou: zero,
+                siou: zero,
+                viou: zero,
+            },
         }
     }
 
@@ -266,19 +285,34 @@ impl MetricDef {
 }
 
 const fn mean(name: &'static str, measure: Measure) -> MetricDef {
-    MetricDef { name, measure, summary: Summary::Mean }
+    MetricDef {
+        name,
+        measure,
+        summary: Summary::Mean,
+    }
 }
 
 const fn share(name: &'static str, measure: Measure, threshold: f64) -> MetricDef {
-    MetricDef { name, measure, summary: Summary::AtLeast(threshold) }
+    MetricDef {
+        name,
+        measure,
+        summary: Summary::AtLeast(threshold),
+    }
 }
 
 const fn share_above(name: &'static str, measure: Measure, threshold: f64) -> MetricDef {
-    MetricDef { name, measure, summary: Summary::Above(threshold) }
+    MetricDef {
+        name,
+        measure,
+        summary: Summary::Above(threshold),
+    }
 }
 
 /// The original's names and thresholds (`inference/src/metrics.py`, `inference/multi_task_eval.py`).
-const ORIGINAL_REC: &[MetricDef] = &[mean("miou", Measure::Iou), share("R1@(0.5)", Measure::Iou, 0.5)];
+const ORIGINAL_REC: &[MetricDef] = &[
+    mean("miou", Measure::Iou),
+    share("R1@(0.5)", Measure::Iou, 0.5),
+];
 const ORIGINAL_TVG: &[MetricDef] = &[
     mean("miou", Measure::Tiou),
     share_above("R1@(0.3)", Measure::Tiou, 0.3),
@@ -356,7 +390,12 @@ pub fn read_lines(text: &str) -> Vec<(usize, Line)> {
         .collect();
     lines
         .into_par_iter()
-        .map(|(number, line)| (number, Prediction::parse(line).map_err(|error| error.to_string())))
+        .map(|(number, line)| {
+            (
+                number,
+                Prediction::parse(line).map_err(|error| error.to_string()),
+            )
+        })
         .collect()
 }
 
@@ -365,7 +404,11 @@ pub fn read_lines(text: &str) -> Vec<(usize, Line)> {
 /// Under [`Protocol::Original`] unreadable lines are left out of the count, as the original skips them; under
 /// [`Protocol::Strict`] they count and score 0.
 #[must_use]
-pub fn score_lines(protocol: Protocol, task: EvalTask, lines: &[(usize, Line)]) -> Vec<RecordScore> {
+pub fn score_lines(
+    protocol: Protocol,
+    task: EvalTask,
+    lines: &[(usize, Line)],
+) -> Vec<RecordScore> {
     lines
         .par_iter()
         .map(|(number, line)| match line {
@@ -385,13 +428,28 @@ pub fn score_lines(protocol: Protocol, task: EvalTask, lines: &[(usize, Line)]) 
 
 /// Scores one record.
 #[must_use]
-pub fn score_record(protocol: Protocol, task: EvalTask, line: usize, record: &Prediction) -> RecordScore {
+pub fn score_record(
+    protocol: Protocol,
+    task: EvalTask,
+    line: usize,
+    record: &Prediction,
+) -> RecordScore {
     let (outcome, counted, values) = match protocol {
         Protocol::Original => original_outcome(task, record),
         Protocol::Strict => strict_outcome(task, record),
     };
-    let named_choice = (task == EvalTask::Rec && protocol == Protocol::Strict).then(|| named_choice(record)).flatten();
-    RecordScore { line, index: record.index, media: record.media().to_owned(), outcome, counted, values, named_choice }
+    let named_choice = (task == EvalTask::Rec && protocol == Protocol::Strict)
+        .then(|| named_choice(record))
+        .flatten();
+    RecordScore {
+        line,
+        index: record.index,
+        media: record.media().to_owned(),
+        outcome,
+        counted,
+        values,
+        named_choice,
+    }
 }
 
 fn original_outcome(task: EvalTask, record: &Prediction) -> (Outcome, bool, Values) {
@@ -438,15 +496,32 @@ fn named_choice(record: &Prediction) -> Option<NamedChoice> {
     if record.other_boxes.is_empty() {
         return None;
     }
-    let Ok(Truth::Box(named)) = Truth::of(EvalTask::Rec, record) else { return None };
-    #[expect(clippy::cast_precision_loss, reason = "a picture has a handful of things in it")]
+    let Ok(Truth::Box(named)) = Truth::of(EvalTask::Rec, record) else {
+        return None;
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a picture has a handful of things in it"
+    )]
     let chance = 1.0 / (record.other_boxes.len() + 1) as f64;
     let Some(predicted) = answer::read(EvalTask::Rec, record.text()).bbox else {
-        return Some(NamedChoice { chosen: false, best_iou: 0.0, chance });
+        return Some(NamedChoice {
+            chosen: false,
+            best_iou: 0.0,
+            chance,
+        });
     };
     let named = strict::box_iou(named, predicted);
-    let other = record.other_boxes.iter().map(|other| strict::box_iou(*other, predicted)).fold(0.0, f64::max);
-    Some(NamedChoice { chosen: named > other, best_iou: named.max(other), chance })
+    let other = record
+        .other_boxes
+        .iter()
+        .map(|other| strict::box_iou(*other, predicted))
+        .fold(0.0, f64::max);
+    Some(NamedChoice {
+        chosen: named > other,
+        best_iou: named.max(other),
+        chance,
+    })
 }
 
 /// One metric's number.
@@ -500,15 +575,34 @@ pub struct NamedChoiceRate {
 impl Table {
     /// Adds records up. Sums run in the records' order, as the original's do.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "files have far fewer than 2^53 lines")]
-    pub fn of(protocol: Protocol, task: EvalTask, scores: &[RecordScore], bootstrap: Option<&Bootstrap>) -> Self {
-        let counted: Vec<&Values> = scores.iter().filter(|one| one.counted).map(|one| &one.values).collect();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "files have far fewer than 2^53 lines"
+    )]
+    pub fn of(
+        protocol: Protocol,
+        task: EvalTask,
+        scores: &[RecordScore],
+        bootstrap: Option<&Bootstrap>,
+    ) -> Self {
+        let counted: Vec<&Values> = scores
+            .iter()
+            .filter(|one| one.counted)
+            .map(|one| &one.values)
+            .collect();
         let definitions = metrics(protocol, task);
         let columns: Vec<Vec<f64>> = definitions
             .iter()
-            .map(|metric| counted.iter().map(|values| metric.of(values).unwrap_or(0.0)).collect())
+            .map(|metric| {
+                counted
+                    .iter()
+                    .map(|values| metric.of(values).unwrap_or(0.0))
+                    .collect()
+            })
             .collect();
-        let intervals = bootstrap.map(|bootstrap| bootstrap.means(&columns)).unwrap_or_default();
+        let intervals = bootstrap
+            .map(|bootstrap| bootstrap.means(&columns))
+            .unwrap_or_default();
         let metrics = definitions
             .iter()
             .zip(&columns)
@@ -517,7 +611,9 @@ impl Table {
                 name: metric.name,
                 value: summarise(protocol, task, metric, column),
                 percent: metric.is_percent(),
-                interval: intervals.get(index).map(|interval| interval.map(|mean| metric.finish(mean, 1.0))),
+                interval: intervals
+                    .get(index)
+                    .map(|interval| interval.map(|mean| metric.finish(mean, 1.0))),
             })
             .collect();
         let mut outcomes = BTreeMap::new();
@@ -526,46 +622,79 @@ impl Table {
         }
         let records = match protocol {
             Protocol::Strict => scores.len(),
-            Protocol::Original => scores.iter().filter(|one| !matches!(one.outcome, Outcome::Unreadable(_))).count(),
+            Protocol::Original => scores
+                .iter()
+                .filter(|one| !matches!(one.outcome, Outcome::Unreadable(_)))
+                .count(),
         };
         let named_choice = NamedChoiceRate::of(scores, bootstrap);
-        Self { task, protocol, records, counted: counted.len(), outcomes, metrics, named_choice }
+        Self {
+            task,
+            protocol,
+            records,
+            counted: counted.len(),
+            outcomes,
+            metrics,
+            named_choice,
+        }
     }
 
     /// The number of this name.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<f64> {
-        self.metrics.iter().find(|metric| metric.name == name)?.value
+        self.metrics
+            .iter()
+            .find(|metric| metric.name == name)?
+            .value
     }
 }
 
 /// In the original's own order of operations, so that the last digit agrees.
-#[expect(clippy::cast_precision_loss, reason = "files have far fewer than 2^53 lines")]
-fn summarise(protocol: Protocol, task: EvalTask, metric: &MetricDef, column: &[f64]) -> Option<f64> {
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "files have far fewer than 2^53 lines"
+)]
+fn summarise(
+    protocol: Protocol,
+    task: EvalTask,
+    metric: &MetricDef,
+    column: &[f64],
+) -> Option<f64> {
     let sum: f64 = column.iter().sum();
     match (column.len(), protocol, task) {
         (0, Protocol::Original, EvalTask::Rec) => Some(0.0),
         (0, ..) => None,
         (records, Protocol::Original, EvalTask::Rec) => Some(metric.finish(sum, records as f64)),
-        (records, Protocol::Original, _) if metric.is_percent() => Some(sum / (records as f64 / 100.0)),
+        (records, Protocol::Original, _) if metric.is_percent() => {
+            Some(sum / (records as f64 / 100.0))
+        }
         (records, ..) => Some(metric.finish(sum, records as f64)),
     }
 }
 
 impl NamedChoiceRate {
-    #[expect(clippy::cast_precision_loss, reason = "files have far fewer than 2^53 lines")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "files have far fewer than 2^53 lines"
+    )]
     fn of(scores: &[RecordScore], bootstrap: Option<&Bootstrap>) -> Option<Self> {
         let choices: Vec<NamedChoice> = scores.iter().filter_map(|one| one.named_choice).collect();
         if choices.is_empty() {
             return None;
         }
         let records = choices.len();
-        let column: Vec<f64> = choices.iter().map(|one| f64::from(u8::from(one.chosen))).collect();
+        let column: Vec<f64> = choices
+            .iter()
+            .map(|one| f64::from(u8::from(one.chosen)))
+            .collect();
         let mean = |sum: f64| sum / records as f64;
         let chosen = mean(column.iter().sum());
         let interval = bootstrap
             .and_then(|bootstrap| bootstrap.means(&[column]).first().copied())
-            .unwrap_or(Interval { low: chosen, high: chosen });
+            .unwrap_or(Interval {
+                low: chosen,
+                high: chosen,
+            });
         Some(Self {
             records,
             chosen,

@@ -52,8 +52,17 @@ impl FrameGrid {
     pub fn new(plan: FramePlan, length: u64) -> Self {
         let mut frames: Vec<u64> = plan.indices(0, length);
         frames.dedup();
-        #[expect(clippy::cast_precision_loss, reason = "frame numbers are far below 2^53")]
-        let fractions = frames.iter().map(|frame| if length == 0 { 0.0 } else { *frame as f64 / length as f64 });
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "frame numbers are far below 2^53"
+        )]
+        let fractions = frames.iter().map(|frame| {
+            if length == 0 {
+                0.0
+            } else {
+                *frame as f64 / length as f64
+            }
+        });
         Self(fractions.collect())
     }
 
@@ -137,16 +146,27 @@ impl Truth {
             EvalTask::Rec => {
                 let corners = field(record.gt_bbox.as_ref(), "gt_bbox")?;
                 let corners = corners.as_slice().try_into();
-                corners.map(Self::Box).map_err(|_| TruthError::Shape { field: "gt_bbox", expected: "four numbers" })
+                corners.map(Self::Box).map_err(|_| TruthError::Shape {
+                    field: "gt_bbox",
+                    expected: "four numbers",
+                })
             }
             EvalTask::Tvg => match field(record.gt.as_ref(), "gt")? {
                 VideoTruth::Span(ends) => {
                     let ends = ends.as_slice().try_into();
-                    ends.map(Self::Span).map_err(|_| TruthError::Shape { field: "gt", expected: "two numbers" })
+                    ends.map(Self::Span).map_err(|_| TruthError::Shape {
+                        field: "gt",
+                        expected: "two numbers",
+                    })
                 }
-                VideoTruth::Tube { .. } => Err(TruthError::Shape { field: "gt", expected: "two numbers" }),
+                VideoTruth::Tube { .. } => Err(TruthError::Shape {
+                    field: "gt",
+                    expected: "two numbers",
+                }),
             },
-            EvalTask::Stvg | EvalTask::Svg | EvalTask::Elc => TubeTruth::of(task, record).map(Self::Tube),
+            EvalTask::Stvg | EvalTask::Svg | EvalTask::Elc => {
+                TubeTruth::of(task, record).map(Self::Tube)
+            }
         }
     }
 }
@@ -154,38 +174,79 @@ impl Truth {
 impl TubeTruth {
     fn of(task: EvalTask, record: &Prediction) -> Result<Self, TruthError> {
         let VideoTruth::Tube { tvg, svg, caption } = field(record.gt.as_ref(), "gt")? else {
-            return Err(TruthError::Shape { field: "gt", expected: "an object with svg" });
+            return Err(TruthError::Shape {
+                field: "gt",
+                expected: "an object with svg",
+            });
         };
         let [first, last] = *field(record.split.as_ref(), "split")?;
-        let length = u64::try_from(last - first)
-            .map_err(|_| TruthError::Shape { field: "split", expected: "two frames in order" })?;
-        let (width, height) = (*field(record.width.as_ref(), "width")?, *field(record.height.as_ref(), "height")?);
+        let length = u64::try_from(last - first).map_err(|_| TruthError::Shape {
+            field: "split",
+            expected: "two frames in order",
+        })?;
+        let (width, height) = (
+            *field(record.width.as_ref(), "width")?,
+            *field(record.height.as_ref(), "height")?,
+        );
         if width <= 0.0 || height <= 0.0 {
-            return Err(TruthError::Shape { field: "width, height", expected: "above zero" });
+            return Err(TruthError::Shape {
+                field: "width, height",
+                expected: "above zero",
+            });
         }
         let Some(TruthBoxes::ByFrame(boxes)) = svg else {
-            return Err(TruthError::Shape { field: "gt.svg", expected: "an object of boxes by frame" });
+            return Err(TruthError::Shape {
+                field: "gt.svg",
+                expected: "an object of boxes by frame",
+            });
         };
-        #[expect(clippy::cast_precision_loss, reason = "frame numbers are far below 2^53")]
-        let place = |frame: f64| if length == 0 { 0.0 } else { ((frame - first as f64) / length as f64).clamp(0.0, 1.0) };
-        let span = tvg.as_deref().and_then(|ends| <[f64; 2]>::try_from(ends).ok()).map(|ends| ends.map(place));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "frame numbers are far below 2^53"
+        )]
+        let place = |frame: f64| {
+            if length == 0 {
+                0.0
+            } else {
+                ((frame - first as f64) / length as f64).clamp(0.0, 1.0)
+            }
+        };
+        let span = tvg
+            .as_deref()
+            .and_then(|ends| <[f64; 2]>::try_from(ends).ok())
+            .map(|ends| ends.map(place));
         if span.is_none() && task != EvalTask::Svg {
             return Err(TruthError::Missing("gt.tvg"));
         }
         let frames = usize::try_from(record.frame_num.unwrap_or(100)).unwrap_or(100);
         let grid = FrameGrid::new(FramePlan { frames }, length);
         if grid.is_empty() {
-            return Err(TruthError::Shape { field: "frame_num", expected: "above zero" });
+            return Err(TruthError::Shape {
+                field: "frame_num",
+                expected: "above zero",
+            });
         }
-        #[expect(clippy::cast_precision_loss, reason = "frame numbers are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "frame numbers are far below 2^53"
+        )]
         let boxes = boxes
             .iter()
             .map(|(frame, [x1, y1, x2, y2])| {
-                (grid.nearest(place(*frame as f64)), [x1 / width, y1 / height, x2 / width, y2 / height])
+                (
+                    grid.nearest(place(*frame as f64)),
+                    [x1 / width, y1 / height, x2 / width, y2 / height],
+                )
             })
             .collect();
         let asked = record.variables.temporal_input_locations.clone();
-        Ok(Self { span, boxes, frames: grid, caption: caption.clone(), asked })
+        Ok(Self {
+            span,
+            boxes,
+            frames: grid,
+            caption: caption.clone(),
+            asked,
+        })
     }
 }
 
@@ -197,11 +258,17 @@ pub fn score(task: EvalTask, truth: &Truth, answer: &Answer) -> Result<Values, U
     match truth {
         Truth::Box(truth) => {
             let predicted = ordered_box(answer.bbox.ok_or(Unparsed::NoBox)?)?;
-            Ok(Values { iou: Some(box_iou(*truth, predicted)), ..Values::default() })
+            Ok(Values {
+                iou: Some(box_iou(*truth, predicted)),
+                ..Values::default()
+            })
         }
         Truth::Span(truth) => {
             let predicted = ordered_span(answer.span.ok_or(Unparsed::NoSpan)?)?;
-            Ok(Values { tiou: Some(span_iou(*truth, predicted)), ..Values::default() })
+            Ok(Values {
+                tiou: Some(span_iou(*truth, predicted)),
+                ..Values::default()
+            })
         }
         Truth::Tube(truth) => tube(task, truth, answer),
     }
@@ -209,7 +276,10 @@ pub fn score(task: EvalTask, truth: &Truth, answer: &Answer) -> Result<Values, U
 
 fn tube(task: EvalTask, truth: &TubeTruth, answer: &Answer) -> Result<Values, Unparsed> {
     let span = match task {
-        EvalTask::Elc => answer.end.zip(truth.span).map(|(end, [start, _])| [start, end]),
+        EvalTask::Elc => answer
+            .end
+            .zip(truth.span)
+            .map(|(end, [start, _])| [start, end]),
         _ => answer.span,
     };
     let mut predicted = BTreeMap::new();
@@ -222,7 +292,13 @@ fn tube(task: EvalTask, truth: &TubeTruth, answer: &Answer) -> Result<Values, Un
     match (&ordered, predicted.is_empty()) {
         (Some(Err(_)), true) => return Err(Unparsed::Reversed),
         (None, true) if task == EvalTask::Svg => return Err(Unparsed::NoTube),
-        (None, true) => return Err(if answer.tube.is_empty() { Unparsed::NoSpan } else { Unparsed::Reversed }),
+        (None, true) => {
+            return Err(if answer.tube.is_empty() {
+                Unparsed::NoSpan
+            } else {
+                Unparsed::Reversed
+            });
+        }
         _ => {}
     }
     let tiou = match (truth.span, ordered) {
@@ -231,12 +307,20 @@ fn tube(task: EvalTask, truth: &TubeTruth, answer: &Answer) -> Result<Values, Un
         _ => Some(0.0),
     };
     let (siou, viou) = tube_iou(&truth.boxes, &predicted);
-    Ok(Values { iou: None, tiou, siou: Some(siou), viou: Some(viou) })
+    Ok(Values {
+        iou: None,
+        tiou,
+        siou: Some(siou),
+        viou: Some(viou),
+    })
 }
 
 /// Sum of box IoUs over the truth's frames, and over all frames of either tube. A truth without boxes scores 0.
 #[must_use]
-pub fn tube_iou(truth: &BTreeMap<usize, [f64; 4]>, predicted: &BTreeMap<usize, [f64; 4]>) -> (f64, f64) {
+pub fn tube_iou(
+    truth: &BTreeMap<usize, [f64; 4]>,
+    predicted: &BTreeMap<usize, [f64; 4]>,
+) -> (f64, f64) {
     let (mut sum, mut shared) = (0.0, 0);
     for (frame, corners) in truth {
         if let Some(other) = predicted.get(frame) {
@@ -244,9 +328,15 @@ pub fn tube_iou(truth: &BTreeMap<usize, [f64; 4]>, predicted: &BTreeMap<usize, [
             shared += 1;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "a tube has far fewer than 2^53 boxes")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a tube has far fewer than 2^53 boxes"
+    )]
     let over = |frames: usize| sum / frames.max(1) as f64;
-    (over(truth.len()), over(truth.len() + predicted.len() - shared))
+    (
+        over(truth.len()),
+        over(truth.len() + predicted.len() - shared),
+    )
 }
 
 /// Shared length over joined length of two spans, each with start <= end; two equal points score 1.
@@ -267,21 +357,32 @@ pub fn span_iou(a: [f64; 2], b: [f64; 2]) -> f64 {
 #[must_use]
 pub fn box_iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     let area = |c: [f64; 4]| (c[2] - c[0]) * (c[3] - c[1]);
-    let shared = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
+    let shared =
+        (a[2].min(b[2]) - a[0].max(b[0])).max(0.0) * (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
     let union = area(a) + area(b) - shared;
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
 fn ordered_box(corners: [f64; 4]) -> Result<[f64; 4], Unparsed> {
-    if corners[0] <= corners[2] && corners[1] <= corners[3] { Ok(corners) } else { Err(Unparsed::Reversed) }
+    if corners[0] <= corners[2] && corners[1] <= corners[3] {
+        Ok(corners)
+    } else {
+        Err(Unparsed::Reversed)
+    }
 }
 
 fn ordered_span(span: [f64; 2]) -> Result<[f64; 2], Unparsed> {
-    if span[0] <= span[1] { Ok(span) } else { Err(Unparsed::Reversed) }
+    if span[0] <= span[1] {
+        Ok(span)
+    } else {
+        Err(Unparsed::Reversed)
+    }
 }
 
 fn field<'a, T>(value: Option<&'a Option<T>>, name: &'static str) -> Result<&'a T, TruthError> {
-    value.and_then(Option::as_ref).ok_or(TruthError::Missing(name))
+    value
+        .and_then(Option::as_ref)
+        .ok_or(TruthError::Missing(name))
 }
 
 #[cfg(test)]
@@ -291,7 +392,10 @@ mod tests {
     #[test]
     fn times_go_to_the_nearest_seen_frame() {
         let grid = FrameGrid::new(FramePlan { frames: 3 }, 10);
-        assert_eq!([0.0, 0.25, 0.26, 0.74, 0.76, 1.0].map(|time| grid.nearest(time)), [0, 0, 1, 1, 2, 2]);
+        assert_eq!(
+            [0.0, 0.25, 0.26, 0.74, 0.76, 1.0].map(|time| grid.nearest(time)),
+            [0, 0, 1, 1, 2, 2]
+        );
         // A clip shorter than the plan has each frame once.
         assert_eq!(FrameGrid::new(FramePlan { frames: 100 }, 4).len(), 5);
         assert_eq!(FrameGrid::new(FramePlan { frames: 100 }, 0).len(), 1);
@@ -300,10 +404,24 @@ mod tests {
     #[test]
     fn a_reversed_span_is_no_answer_and_a_point_can_be_right() {
         let truth = Truth::Span([0.5, 0.5]);
-        let answer = |span| Answer { span: Some(span), ..Answer::default() };
-        assert_eq!(score(EvalTask::Tvg, &truth, &answer([0.6, 0.4])), Err(Unparsed::Reversed));
-        assert_eq!(score(EvalTask::Tvg, &truth, &answer([0.5, 0.5])).unwrap().tiou, Some(1.0));
-        assert_eq!(score(EvalTask::Tvg, &truth, &Answer::default()), Err(Unparsed::NoSpan));
+        let answer = |span| Answer {
+            span: Some(span),
+            ..Answer::default()
+        };
+        assert_eq!(
+            score(EvalTask::Tvg, &truth, &answer([0.6, 0.4])),
+            Err(Unparsed::Reversed)
+        );
+        assert_eq!(
+            score(EvalTask::Tvg, &truth, &answer([0.5, 0.5]))
+                .unwrap()
+                .tiou,
+            Some(1.0)
+        );
+        assert_eq!(
+            score(EvalTask::Tvg, &truth, &Answer::default()),
+            Err(Unparsed::NoSpan)
+        );
     }
 
     #[test]

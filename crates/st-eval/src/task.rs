@@ -60,9 +60,14 @@ impl EvalTask {
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
         let file = path.rsplit('/').next().unwrap_or(path);
-        let words: Vec<String> =
-            file.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase).collect();
-        if let Some(task) = Self::ALL.into_iter().find(|task| words.iter().any(|word| word == task.as_str())) {
+        let words: Vec<String> = file
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .map(str::to_ascii_lowercase)
+            .collect();
+        if let Some(task) = Self::ALL
+            .into_iter()
+            .find(|task| words.iter().any(|word| word == task.as_str()))
+        {
             return Some(task);
         }
         if path.contains("/rec/") || words.iter().any(|word| word.starts_with("refcoco")) {
@@ -85,7 +90,10 @@ impl FromStr for EvalTask {
     type Err = UnknownEvalTask;
 
     fn from_str(word: &str) -> Result<Self, UnknownEvalTask> {
-        Self::ALL.into_iter().find(|task| task.as_str() == word).ok_or_else(|| UnknownEvalTask(word.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|task| task.as_str() == word)
+            .ok_or_else(|| UnknownEvalTask(word.to_owned()))
     }
 }
 
@@ -95,10 +103,22 @@ mod tests {
 
     #[test]
     fn a_path_tells_its_task() {
-        assert_eq!(EvalTask::of_path("rec/refcoco/refcoco_testA.json"), Some(EvalTask::Rec));
-        assert_eq!(EvalTask::of_path("x/tvg/charades_sta/charades_sta.json"), Some(EvalTask::Tvg));
-        assert_eq!(EvalTask::of_path("x/st-align/vidstg/svg.json"), Some(EvalTask::Svg));
-        assert_eq!(EvalTask::of_path("runs/tiny/stvg.predictions.jsonl"), Some(EvalTask::Stvg));
+        assert_eq!(
+            EvalTask::of_path("rec/refcoco/refcoco_testA.json"),
+            Some(EvalTask::Rec)
+        );
+        assert_eq!(
+            EvalTask::of_path("x/tvg/charades_sta/charades_sta.json"),
+            Some(EvalTask::Tvg)
+        );
+        assert_eq!(
+            EvalTask::of_path("x/st-align/vidstg/svg.json"),
+            Some(EvalTask::Svg)
+        );
+        assert_eq!(
+            EvalTask::of_path("runs/tiny/stvg.predictions.jsonl"),
+            Some(EvalTask::Stvg)
+        );
         assert_eq!(EvalTask::of_path("predictions.jsonl"), None);
     }
 }

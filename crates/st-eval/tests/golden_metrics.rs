@@ -13,34 +13,68 @@ const TOLERANCE: f64 = 1e-9;
 
 fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("ST_GOLDEN").map(PathBuf::from);
-    let root = named.clone().unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden").into());
+    let root = named
+        .clone()
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/golden").into());
     let folder = root.join("metrics");
     if folder.is_dir() {
         return Some(folder);
     }
-    assert!(named.is_none(), "ST_GOLDEN is set, but {} is no folder", folder.display());
+    assert!(
+        named.is_none(),
+        "ST_GOLDEN is set, but {} is no folder",
+        folder.display()
+    );
     eprintln!("skipped: {} is not here", folder.display());
     None
 }
 
 fn lines(path: &std::path::Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
-    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn tasks(folder: &std::path::Path) -> Vec<(EvalTask, String)> {
     let mut found: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().into_string().unwrap().strip_suffix(".per_item.jsonl").map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .into_string()
+                .unwrap()
+                .strip_suffix(".per_item.jsonl")
+                .map(str::to_owned)
+        })
         .collect();
     found.sort();
-    assert!(!found.is_empty(), "{}: no *.per_item.jsonl", folder.display());
-    found.into_iter().map(|name| (EvalTask::of_path(&name).expect("the file is named after its task"), name)).collect()
+    assert!(
+        !found.is_empty(),
+        "{}: no *.per_item.jsonl",
+        folder.display()
+    );
+    found
+        .into_iter()
+        .map(|name| {
+            (
+                EvalTask::of_path(&name).expect("the file is named after its task"),
+                name,
+            )
+        })
+        .collect()
 }
 
 fn near(ours: f64, theirs: &Value, what: &str) {
-    let theirs = theirs.as_f64().unwrap_or_else(|| panic!("{what}: {theirs} is no number"));
-    assert!((ours - theirs).abs() <= TOLERANCE, "{what}: ours {ours}, theirs {theirs}");
+    let theirs = theirs
+        .as_f64()
+        .unwrap_or_else(|| panic!("{what}: {theirs} is no number"));
+    assert!(
+        (ours - theirs).abs() <= TOLERANCE,
+        "{what}: ours {ours}, theirs {theirs}"
+    );
 }
 
 #[test]
@@ -53,14 +87,25 @@ fn golden_metrics_of_every_record() {
         assert_eq!(scores.len(), expected.len(), "{name}");
         for (score, expected) in scores.iter().zip(&expected) {
             let what = format!("{name} line {}", score.line);
-            for (key, ours) in [("tiou", score.values.tiou), ("siou", score.values.siou), ("stiou", score.values.viou)] {
+            for (key, ours) in [
+                ("tiou", score.values.tiou),
+                ("siou", score.values.siou),
+                ("stiou", score.values.viou),
+            ] {
                 if let Some(theirs) = expected.get(key) {
                     near(ours.unwrap(), theirs, &format!("{what} {key}"));
                 }
             }
             match expected.get("iou") {
-                Some(Value::Null) => assert!(!score.counted || matches!(score.outcome, Outcome::Unparsed(_)), "{what}"),
-                Some(theirs) => near(score.values.iou.or(score.values.tiou).unwrap(), theirs, &what),
+                Some(Value::Null) => assert!(
+                    !score.counted || matches!(score.outcome, Outcome::Unparsed(_)),
+                    "{what}"
+                ),
+                Some(theirs) => near(
+                    score.values.iou.or(score.values.tiou).unwrap(),
+                    theirs,
+                    &what,
+                ),
                 None => {}
             }
         }
@@ -70,7 +115,9 @@ fn golden_metrics_of_every_record() {
 #[test]
 fn golden_metrics_of_every_file() {
     let Some(folder) = folder() else { return };
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("scores.json")).unwrap()).unwrap();
+    let all: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("scores.json")).unwrap())
+            .unwrap();
     for (task, name) in tasks(&folder) {
         let text = std::fs::read_to_string(folder.join(format!("{name}.jsonl"))).unwrap();
         let scores = score::score_lines(Protocol::Original, task, &score::read_lines(&text));
@@ -83,7 +130,13 @@ fn golden_metrics_of_every_file() {
                 "counted" => assert_eq!(table.counted as u64, theirs.as_u64().unwrap()),
                 "caption_score" => {}
                 metric => {
-                    near(table.value(metric).unwrap_or_else(|| panic!("{name}: no {metric}")), theirs, &format!("{name} {metric}"));
+                    near(
+                        table
+                            .value(metric)
+                            .unwrap_or_else(|| panic!("{name}: no {metric}")),
+                        theirs,
+                        &format!("{name} {metric}"),
+                    );
                     compared += 1;
                 }
             }
@@ -101,7 +154,8 @@ fn golden_metrics_name_every_crash() {
         if case["record"].is_null() {
             continue;
         }
-        let record: Line = Prediction::parse(&case["record"].to_string()).map_err(|error| error.to_string());
+        let record: Line =
+            Prediction::parse(&case["record"].to_string()).map_err(|error| error.to_string());
         let scores = score::score_lines(Protocol::Original, task, &[(1, record.clone())]);
         let strict = score::score_lines(Protocol::Strict, task, &[(1, record)]);
         assert!(strict[0].counted, "{why}: strict leaves nothing out");
@@ -109,7 +163,9 @@ fn golden_metrics_name_every_crash() {
             // The captions of a whole file are another test's business.
             Some(error) if error.starts_with("ValueError") => {}
             Some(error) => {
-                let Outcome::Crash(ours) = &scores[0].outcome else { panic!("{why}: {error}, ours {:?}", scores[0].outcome) };
+                let Outcome::Crash(ours) = &scores[0].outcome else {
+                    panic!("{why}: {error}, ours {:?}", scores[0].outcome)
+                };
                 assert_eq!(ours.to_string(), error, "{why}");
             }
             None => {
