@@ -1,0 +1,327 @@
+//! Pillow's 8-bit bicubic resize, bit for bit: antialiased, horizontal pass first, each pass rounded to 8 bits.
+//!
+//! The filter is the cubic convolution kernel with a = -0.5, stretched by the shrink factor; weights are fixed point
+//! with 22 fractional bits, as in Pillow's `Resample.c`.
+
+use pulp::Arch;
+use st_schema::Frames;
+
+use crate::color::PlanarRow;
+
+/// Fractional bits of a weight.
+const PRECISION: u32 = 22;
+/// Rows that are filtered side by side in the horizontal pass.
+const BLOCK: usize = 16;
+
+/// The taps of all outputs along one axis.
+#[derive(Debug)]
+struct Taps {
+    /// First input and number of inputs for each output.
+    bounds: Vec<(usize, usize)>,
+    /// Weights of all outputs one after the other, `stride` for each.
+    weights: Vec<i32>,
+    stride: usize,
+}
+
+impl Taps {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "picture sides are far below 2^52 and positions are clamped to them, as in Pillow"
+    )]
+    fn new(input: usize, output: usize) -> Self {
+        let scale = input as f64 / output as f64;
+        let filter_scale = scale.max(1.0);
+        let support = 2.0 * filter_scale;
+        let stride = support.ceil() as usize * 2 + 1;
+        let mut bounds = Vec::with_capacity(output);
+        let mut weights = vec![0; output * stride];
+        for at in 0..output {
+            let center = (at as f64 + 0.5) * scale;
+            let first = (center - support + 0.5).max(0.0) as usize;
+            let last = ((center + support + 0.5) as usize).min(input);
+            let inverse = 1.0 / filter_scale;
+            let raw: Vec<f64> = (first..last)
+                .map(|x| bicubic((x as f64 - center + 0.5) * inverse))
+                .collect();
+            let sum: f64 = raw.iter().sum();
+            for (weight, value) in weights[at * stride..].iter_mut().zip(&raw) {
+                let value = if sum == 0.0 { *value } else { value / sum };
+                let rounding = if value < 0.0 { -0.5 } else { 0.5 };
+                *weight = (rounding + value * f64::from(1 << PRECISION)) as i32;
+            }
+            bounds.push((first, last - first));
+        }
+        Self {
+            bounds,
+            weights,
+            stride,
+        }
+    }
+
+    fn of(&self, at: usize) -> (usize, &[i32]) {
+        let (first, count) = self.bounds[at];
+        (
+            first,
+            &self.weights[at * self.stride..at * self.stride + count],
+        )
+    }
+}
+
+fn bicubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+#[inline(always)]
+fn round(sum: i32) -> u8 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=255"
+    )]
+    let byte = (sum >> PRECISION).clamp(0, 255) as u8;
+    byte
+}
+
+/// Resizes pictures of one size to another; weights and buffers are kept from picture to picture.
+#[derive(Debug)]
+pub struct Resizer {
+    input: (usize, usize),
+    output: (usize, usize),
+    horizontal: Taps,
+    vertical: Taps,
+    /// `[3][BLOCK][input width]`: rows as they come.
+    rows: Vec<u8>,
+    /// `[input width][BLOCK]`: one colour of a block, turned.
+    turned: Vec<u8>,
+    /// `[3][input height][output width]`.
+    narrow: Vec<u8>,
+    /// `[3][output width]`: a finished row.
+    finished: Vec<u8>,
+    sums: Vec<i32>,
+    arch: Arch,
+}
+
+impl Resizer {
+    /// Prepares the weights. Sizes are (width, height) in pixels.
+    ///
+    /// # Panics
+    /// When a side is 0.
+    #[must_use]
+    pub fn new(input: (u32, u32), output: (u32, u32)) -> Self {
+        let wide = |(w, h): (u32, u32)| {
+            assert!(w > 0 && h > 0, "a picture of {w}x{h} cannot be resized");
+            (w as usize, h as usize)
+        };
+        let (input, output) = (wide(input), wide(output));
+        Self {
+            input,
+            output,
+            horizontal: Taps::new(input.0, output.0),
+            vertical: Taps::new(input.1, output.1),
+            rows: vec![0; 3 * BLOCK * input.0],
+            turned: vec![0; BLOCK * input.0],
+            narrow: vec![0; 3 * input.1 * output.0],
+            finished: vec![0; 3 * output.0],
+            sums: vec![0; output.0],
+            arch: Arch::new(),
+        }
+    }
+
+    /// The (width, height) of the pictures that go in.
+    #[must_use]
+    pub fn input(&self) -> (usize, usize) {
+        self.input
+    }
+
+    /// Resizes one RGB picture, `[height, width, 3]` in and out. `out` is appended to.
+    ///
+    /// # Panics
+    /// When `rgb` does not have the input's size.
+    pub fn rgb(&mut self, rgb: &[u8], out: &mut Vec<u8>) {
+        let width = self.input.0;
+        assert_eq!(
+            rgb.len(),
+            3 * width * self.input.1,
+            "the picture is not of the stated size"
+        );
+        self.planar(out, |y, row| {
+            for (x, pixel) in rgb[3 * width * y..3 * width * (y + 1)]
+                .chunks_exact(3)
+                .enumerate()
+            {
+                row.red[x] = pixel[0];
+                row.green[x] = pixel[1];
+                row.blue[x] = pixel[2];
+            }
+        });
+    }
+
+    /// Resizes a picture whose rows are written by `fill(y, row)`; called once for each row, from the top.
+    pub(crate) fn planar(&mut self, out: &mut Vec<u8>, mut fill: impl FnMut(usize, PlanarRow<'_>)) {
+        let arch = self.arch;
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                self.shrink_rows(&mut fill);
+                self.finish(out);
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn shrink_rows(&mut self, fill: &mut impl FnMut(usize, PlanarRow<'_>)) {
+        let (width, height) = self.input;
+        for top in (0..height).step_by(BLOCK) {
+            let rows = BLOCK.min(height - top);
+            let (red, rest) = self.rows.split_at_mut(BLOCK * width);
+            let (green, blue) = rest.split_at_mut(BLOCK * width);
+            for row in 0..rows {
+                let at = row * width..(row + 1) * width;
+                let planar = PlanarRow {
+                    red: &mut red[at.clone()],
+                    green: &mut green[at.clone()],
+                    blue: &mut blue[at],
+                };
+                fill(top + row, planar);
+            }
+            for color in 0..3 {
+                self.shrink_block(color, top, rows);
+            }
+        }
+    }
+
+    /// Filters up to [`BLOCK`] rows of one colour along x, all rows side by side.
+    #[inline(always)]
+    fn shrink_block(&mut self, color: usize, top: usize, rows: usize) {
+        let (width, height) = self.input;
+        let out_width = self.output.0;
+        let block = &self.rows[color * BLOCK * width..(color + 1) * BLOCK * width];
+        for (x, turned) in self.turned.chunks_exact_mut(BLOCK).enumerate() {
+            for (row, value) in turned.iter_mut().enumerate() {
+                *value = block[row * width + x];
+            }
+        }
+        let narrow = &mut self.narrow[color * height * out_width..(color + 1) * height * out_width];
+        for x in 0..out_width {
+            let (first, weights) = self.horizontal.of(x);
+            let mut sums = [1 << (PRECISION - 1); BLOCK];
+            let inputs = self.turned[first * BLOCK..].chunks_exact(BLOCK);
+            for (weight, values) in weights.iter().zip(inputs) {
+                for (sum, value) in sums.iter_mut().zip(values) {
+                    *sum += i32::from(*value) * weight;
+                }
+            }
+            for (row, sum) in sums.iter().enumerate().take(rows) {
+                narrow[(top + row) * out_width + x] = round(*sum);
+            }
+        }
+    }
+
+    /// Filters along y and puts the colours side by side.
+    #[inline(always)]
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        let height = self.input.1;
+        let (out_width, out_height) = self.output;
+        let start = out.len();
+        out.resize(start + 3 * out_width * out_height, 0);
+        for y in 0..out_height {
+            let (first, weights) = self.vertical.of(y);
+            for color in 0..3 {
+                let sums = &mut self.sums[..out_width];
+                sums.fill(1 << (PRECISION - 1));
+                let from = (color * height + first) * out_width;
+                for (weight, row) in weights
+                    .iter()
+                    .zip(self.narrow[from..].chunks_exact(out_width))
+                {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += i32::from(*value) * weight;
+                    }
+                }
+                for (value, sum) in self.finished[color * out_width..]
+                    .iter_mut()
+                    .zip(sums.iter())
+                {
+                    *value = round(*sum);
+                }
+            }
+            let (red, rest) = self.finished.split_at(out_width);
+            let (green, blue) = rest.split_at(out_width);
+            let at = start + 3 * out_width * y;
+            for (x, pixel) in out[at..at + 3 * out_width].chunks_exact_mut(3).enumerate() {
+                pixel[0] = red[x];
+                pixel[1] = green[x];
+                pixel[2] = blue[x];
+            }
+        }
+    }
+}
+
+/// Resizes all frames to `width` x `height` pixels with Pillow's bicubic filter (no cropping, no padding).
+///
+/// # Panics
+/// When a side is 0.
+#[must_use]
+pub fn resize(frames: &Frames, width: u32, height: u32) -> Frames {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "sides of pictures fit 32 bits"
+    )]
+    let mut resizer = Resizer::new((frames.width as u32, frames.height as u32), (width, height));
+    let mut rgb = Vec::with_capacity(frames.count * 3 * width as usize * height as usize);
+    for frame in frames.rgb.chunks_exact(3 * frames.width * frames.height) {
+        resizer.rgb(frame, &mut rgb);
+    }
+    Frames {
+        count: frames.count,
+        height: height as usize,
+        width: width as usize,
+        rgb,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_size_changes_nothing() {
+        let rgb: Vec<u8> = (0..3 * 7 * 19).map(|i| (i * 37 % 256) as u8).collect();
+        let mut out = Vec::new();
+        Resizer::new((7, 19), (7, 19)).rgb(&rgb, &mut out);
+        assert_eq!(out, rgb);
+    }
+
+    #[test]
+    fn a_flat_picture_stays_flat_at_any_size() {
+        let rgb = [200, 3, 77].repeat(31 * 17);
+        for (w, h) in [(1, 1), (5, 40), (384, 384), (31, 3)] {
+            let mut out = Vec::new();
+            Resizer::new((31, 17), (w, h)).rgb(&rgb, &mut out);
+            assert_eq!(out, [200, 3, 77].repeat((w * h) as usize), "{w}x{h}");
+        }
+    }
+
+    #[test]
+    fn weights_sum_to_one_and_edges_lose_taps() {
+        let taps = Taps::new(640, 384);
+        for at in 0..384 {
+            let sum: i32 = taps.of(at).1.iter().sum();
+            assert!(
+                (sum - (1 << PRECISION)).abs() <= 8,
+                "output {at} sums to {sum}"
+            );
+        }
+        assert!(taps.of(0).1.len() < taps.of(100).1.len());
+    }
+}
