@@ -1,1 +1,17 @@
 //! LLaVA-ST in Burn: tower, projector, LAPE, packers, decoder, generation.
+
+pub mod batch;
+pub mod config;
+pub mod coordinates;
+pub mod init;
+pub mod lape;
+pub mod layers;
+pub mod lora;
+pub mod loss;
+pub mod model;
+pub mod ops;
+pub mod packer;
+pub mod projector;
+pub mod qwen2;
+pub mod siglip;
+pub mod weights;
