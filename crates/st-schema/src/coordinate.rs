@@ -158,6 +158,8 @@ impl Bin {
     pub const COUNT: usize = 100;
     /// The highest bin's number.
     pub const LAST: u8 = 99;
+    /// Bin 0.
+    pub const FIRST: Self = Self(0);
 
     /// The bin with this number.
     ///
@@ -239,6 +241,7 @@ impl BinPosition {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the numbers must be met to the bit")]
 mod tests {
     use super::*;
 

@@ -123,7 +123,7 @@ impl SamplingStrategy {
     }
 }
 
-/// A number that depends on the seed and the index and on nothing else (SplitMix64, Steele et al. 2014).
+/// A number that depends on the seed and the index and on nothing else (`SplitMix64`, Steele et al. 2014).
 fn scatter(seed: u64, index: usize) -> u64 {
     let index = u64::try_from(index).unwrap_or(u64::MAX);
     let mut z = seed ^ index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -26,6 +26,7 @@ mod layout;
 mod meta;
 mod plan;
 mod record;
+mod scan;
 mod span;
 mod task;
 mod tube;
@@ -33,6 +34,8 @@ mod turn;
 mod variables;
 
 pub mod answer;
+pub mod benchmark;
+pub mod compat;
 pub mod text;
 
 pub use axis::{Axis, Side};

@@ -379,7 +379,7 @@ impl<'de> Visitor<'de> for RecordVisitor {
                     }
                     match parts.read(code, &mut map)? {
                         Some(value) => {
-                            keep_extra(&mut layout, &mut parts.extra, name.to_owned(), value)?
+                            keep_extra(&mut layout, &mut parts.extra, name.to_owned(), value)?;
                         }
                         None => note(&mut layout, code, name)?,
                     }

@@ -79,6 +79,17 @@ impl Turn {
         }
     }
 
+    /// The same turn with other words.
+    #[must_use]
+    pub fn with_value(&self, value: String) -> Self {
+        Self {
+            from: self.from,
+            value,
+            extra: self.extra.clone(),
+            layout: self.layout,
+        }
+    }
+
     /// A human turn.
     #[must_use]
     pub fn human(value: impl Into<String>) -> Self {

@@ -69,6 +69,23 @@ impl Variables {
         NAMES[slot(axis, side)]
     }
 
+    /// The lists that the JSON lacked; the reference's loader needs all six.
+    pub fn missing(&self) -> impl Iterator<Item = &'static str> {
+        NAMES
+            .into_iter()
+            .zip(1..)
+            .filter_map(move |(name, code)| (!self.layout.contains(code)).then_some(name))
+    }
+
+    /// Writes every list from now on, also those that the JSON lacked.
+    pub fn complete(&mut self) {
+        for code in 1..=6 {
+            if !self.layout.contains(code) {
+                self.layout.push(code);
+            }
+        }
+    }
+
     /// Whether there is no number at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -138,7 +155,7 @@ impl<'de> Visitor<'de> for VariablesVisitor {
                     variables.lists[slot] = map.next_value()?;
                 }
                 Key::Other(name) => {
-                    read_extra(&mut map, &mut variables.layout, &mut variables.extra, name)?
+                    read_extra(&mut map, &mut variables.layout, &mut variables.extra, name)?;
                 }
             }
         }

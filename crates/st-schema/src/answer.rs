@@ -1,1 +1,0 @@
-//! What a model writes, read into spans, boxes, tubes and captions.

@@ -1,1 +1,0 @@
-//! Conversations: brackets to placeholders and numbers, and back.
