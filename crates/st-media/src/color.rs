@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(one(Space::Unspecified, false, 16, 128, 128), [0, 0, 0]);
         assert_eq!(
             one(Space::Unspecified, false, 235, 128, 128),
-            [254, 254, 254]
+            [255, 255, 255]
         );
         assert_eq!(one(Space::Unspecified, true, 0, 128, 128), [0, 0, 0]);
         let [r, g, b] = one(Space::Unspecified, false, 81, 90, 240);

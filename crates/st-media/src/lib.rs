@@ -22,6 +22,7 @@ pub mod encode;
 mod error;
 mod ffmpeg_log;
 mod index;
+mod jpeg;
 mod orientation;
 mod picture;
 mod probe;

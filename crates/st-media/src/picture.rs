@@ -58,6 +58,16 @@ impl<'a> Picture<'a> {
         bytes
     }
 
+    /// The picture in RGB as it is displayed, `[height, width, 3]`, at its own size.
+    ///
+    /// # Errors
+    /// When FFmpeg cannot convert the pixel format.
+    pub fn rgb(&self) -> Result<Vec<u8>, MediaError> {
+        let mut rgb = Vec::new();
+        Shaper::new(None).shape(self, &mut rgb)?;
+        Ok(rgb)
+    }
+
     /// Bytes in a row and rows of a plane.
     fn plane_size(&self, plane: usize) -> (usize, usize) {
         let wide = match self.frame.format().descriptor() {

@@ -5,7 +5,10 @@ use std::path::Path;
 use image::{ColorType, DynamicImage, ImageReader};
 use st_schema::Frames;
 
-use crate::{Limits, MediaError, Resizer};
+use crate::{Limits, MediaError, Resizer, jpeg};
+
+/// Start of image, start of the next marker.
+const JPEG_MAGIC: [u8; 3] = [0xff, 0xd8, 0xff];
 
 /// A decoded image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,17 +49,23 @@ pub fn load_still(
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let reader = || ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format();
-    let (width, height) = reader()
-        .map_err(|e| failed(&e))?
-        .into_dimensions()
-        .map_err(|e| failed(&e))?;
-    limits.check_size(path, width, height)?;
-    let image = reader()
-        .map_err(|e| failed(&e))?
-        .decode()
-        .map_err(|e| failed(&e))?;
-    let rgb = rgb_of(image);
+    let (width, height, rgb) = if bytes.starts_with(&JPEG_MAGIC) {
+        let fits = |width, height| limits.check_size(path, width, height);
+        jpeg::decode(&bytes, fits).map_err(|reason| match reason {
+            jpeg::Failure::Size(error) => error,
+            jpeg::Failure::Data(reason) => failed(&reason),
+        })?
+    } else {
+        let reader = || ImageReader::new(std::io::Cursor::new(&bytes)).with_guessed_format();
+        let size = reader().map_err(|e| failed(&e))?.into_dimensions();
+        let (width, height) = size.map_err(|e| failed(&e))?;
+        limits.check_size(path, width, height)?;
+        let image = reader()
+            .map_err(|e| failed(&e))?
+            .decode()
+            .map_err(|e| failed(&e))?;
+        (width, height, rgb_of(image))
+    };
     let (out_width, out_height) = size.unwrap_or((width, height));
     let rgb = if (out_width, out_height) == (width, height) {
         rgb

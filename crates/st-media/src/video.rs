@@ -140,7 +140,8 @@ impl Video {
         &self.probe
     }
 
-    /// Hands the wanted frames (ascending, no repeats) to `each` as (frame number, seconds, picture), every one once.
+    /// Hands the wanted frames (ascending, no repeats) to `each` as (frame number, seconds since the first frame,
+    /// picture), every one once.
     ///
     /// Returns the frames that are damaged or missing, with FFmpeg's reason; `each` does not see them.
     ///
@@ -364,7 +365,9 @@ where
             .limits
             .check_size(&video.path, self.frame.width(), self.frame.height())?;
         let picture = Picture::new(&self.frame, video.probe.orientation, &video.path);
-        (self.each)(self.wanted[at], video.seconds(pts.unwrap_or(0)), &picture)
+        let start = video.index.frames.first().map_or(0, |(first, _)| *first);
+        let seconds = video.seconds(pts.unwrap_or(start) - start);
+        (self.each)(self.wanted[at], seconds, &picture)
     }
 
     /// Why the picture of the packet at `position` may be wrong: a fault in its group of pictures up to itself.
