@@ -26,6 +26,30 @@ impl ClipKey {
         }
     }
 
+    /// The clip that `record` looks at, by the path that joins `data_folder` (as the dataset file spells it) and the
+    /// record's own path: what shards know it by, so that equal names in two folders stay apart.
+    ///
+    /// The join is textual: empty and `.` parts are left out, nothing is looked up on the disk.
+    #[must_use]
+    pub fn within(data_folder: &str, record: &Record) -> Self {
+        let join = |path: &str| {
+            let absolute = path.starts_with('/');
+            let folder = if absolute { "" } else { data_folder };
+            let parts = folder.split('/').chain(path.split('/'));
+            let parts: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
+            let root = if absolute || folder.starts_with('/') { "/" } else { "" };
+            format!("{root}{}", parts.join("/"))
+        };
+        let media = match &record.media {
+            Media::Image(path) => Media::Image(join(path)),
+            Media::Video(path) => Media::Video(join(path)),
+        };
+        Self {
+            media,
+            split: record.meta.split,
+        }
+    }
+
     /// The clip's name in shards: the first 128 bits of SHA-256 over kind, path and split, as 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> ClipId {
@@ -72,6 +96,20 @@ impl fmt::Display for ClipId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_keep_equal_names_apart() {
+        let turns = Vec::new();
+        let media = Media::Video("b/./c.mp4".into());
+        let record = Record::new("r", media, turns, crate::Variables::default());
+        let path = |folder| match ClipKey::within(folder, &record).media {
+            Media::Video(path) | Media::Image(path) => path,
+        };
+        assert_eq!(path("."), "b/c.mp4");
+        assert_eq!(path("./a//"), "a/b/c.mp4");
+        assert_eq!(path("/a"), "/a/b/c.mp4");
+        assert_eq!(path("../a"), "../a/b/c.mp4");
+    }
 
     #[test]
     fn ids_are_stable_and_distinct() {
