@@ -1,1 +1,3 @@
 //! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.
+
+pub mod shard;

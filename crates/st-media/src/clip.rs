@@ -37,33 +37,37 @@ pub struct ClipRequest {
 pub struct Clip {
     /// The distinct frames, in order of time.
     pub frames: Frames,
-    /// For each place of the plan that could be filled: which of `frames` it shows.
-    pub places: Vec<usize>,
+    /// For each place of the plan which of `frames` it shows; none where the frame is missing.
+    pub places: Vec<Option<usize>>,
     /// Frame number in the video, for each of `frames`.
     pub indices: Vec<u64>,
     /// Presentation time in seconds, for each of `frames`.
     pub seconds: Vec<f64>,
     /// Facts about the video.
     pub probe: Probe,
-    /// Places of the plan that could not be filled.
-    pub missing: usize,
 }
 
 impl Clip {
-    /// The frames place by place, repeated where the plan repeats them.
+    /// Places of the plan that could not be filled.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.places.iter().filter(|place| place.is_none()).count()
+    }
+
+    /// The frames place by place, repeated where the plan repeats them; places without a frame are left out.
     #[must_use]
     pub fn into_frames(self) -> Frames {
-        if self.places.iter().copied().eq(0..self.frames.count) {
+        let shown: Vec<usize> = self.places.iter().flatten().copied().collect();
+        if shown.iter().copied().eq(0..self.frames.count) {
             return self.frames;
         }
-        let rgb = self
-            .places
+        let rgb = shown
             .iter()
             .flat_map(|place| self.frames.frame(*place))
             .copied()
             .collect();
         Frames {
-            count: self.places.len(),
+            count: shown.len(),
             rgb,
             ..self.frames
         }
@@ -143,7 +147,21 @@ struct Taken {
 }
 
 impl Taken {
-    fn into_clip(self, path: &Path, plan: &[u64], probe: Probe) -> Result<Clip, MediaError> {
+    /// Brings the frames into the order of their numbers; a second pass over the file may have broken it.
+    fn sort(&mut self) {
+        if self.frames.is_sorted_by_key(|(index, _)| *index) {
+            return;
+        }
+        let size = 3 * self.size.0 as usize * self.size.1 as usize;
+        let mut order: Vec<usize> = (0..self.frames.len()).collect();
+        order.sort_by_key(|at| self.frames[*at].0);
+        let rgb = order.iter().flat_map(|at| &self.rgb[at * size..(at + 1) * size]);
+        self.rgb = rgb.copied().collect();
+        self.frames = order.iter().map(|at| self.frames[*at]).collect();
+    }
+
+    fn into_clip(mut self, path: &Path, plan: &[u64], probe: Probe) -> Result<Clip, MediaError> {
+        self.sort();
         let (indices, seconds): (Vec<u64>, Vec<f64>) = self.frames.into_iter().unzip();
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let frames = Frames {
@@ -152,23 +170,21 @@ impl Taken {
             width,
             rgb: self.rgb,
         };
-        let place = |index: &u64| indices.iter().position(|known| known == index);
-        let places: Vec<usize> = plan.iter().filter_map(place).collect();
-        if places.is_empty() {
+        let place = |index: &u64| indices.binary_search(index).ok();
+        let places: Vec<Option<usize>> = plan.iter().map(place).collect();
+        if places.iter().all(Option::is_none) {
             let reason = "none of the wanted frames could be decoded".to_owned();
             return Err(MediaError::Empty {
                 path: path.to_owned(),
                 reason,
             });
         }
-        let missing = plan.len() - places.len();
         Ok(Clip {
             frames,
             places,
             indices,
             seconds,
             probe,
-            missing,
         })
     }
 }

@@ -30,6 +30,10 @@ pub struct Reject {
     pub reason: String,
     /// The whole story, with FFmpeg's words.
     pub detail: String,
+    /// Records that look at the clip.
+    pub records: u64,
+    /// The first of them: annotation file and record's id.
+    pub first_record: String,
 }
 
 /// What became of a clip.
