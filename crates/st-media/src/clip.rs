@@ -155,7 +155,9 @@ impl Taken {
         let size = 3 * self.size.0 as usize * self.size.1 as usize;
         let mut order: Vec<usize> = (0..self.frames.len()).collect();
         order.sort_by_key(|at| self.frames[*at].0);
-        let rgb = order.iter().flat_map(|at| &self.rgb[at * size..(at + 1) * size]);
+        let rgb = order
+            .iter()
+            .flat_map(|at| &self.rgb[at * size..(at + 1) * size]);
         self.rgb = rgb.copied().collect();
         self.frames = order.iter().map(|at| self.frames[*at]).collect();
     }

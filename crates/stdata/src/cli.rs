@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, shard, stats, synth, validate, verify};
+use crate::commands::{completions, shard, shard_worker, stats, synth, validate, verify};
 use crate::globals::GlobalArgs;
 
 /// Makes, checks, shards and audits spatio-temporal grounding data.
@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Verify(verify::Args),
     /// Count and measure a dataset
     Stats(stats::Args),
+    /// Make clips for `stdata shard`: jobs on stdin, answers on stdout
+    #[command(hide = true)]
+    ShardWorker(shard_worker::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }

@@ -20,6 +20,7 @@ pub(crate) struct Progress<'a> {
     started: Instant,
     last_line: Mutex<Instant>,
     bar: Option<ProgressBar>,
+    detail: Mutex<String>,
 }
 
 impl<'a> Progress<'a> {
@@ -28,7 +29,7 @@ impl<'a> Progress<'a> {
         let draw = globals.interactive && globals.verbosity >= 0;
         let bar = draw.then(|| {
             let style = ProgressStyle::with_template(
-                "{msg:>12} [{bar:32}] {human_pos}/{human_len} {per_sec} eta {eta}",
+                "{prefix:>12} [{bar:32}] {human_pos}/{human_len} {per_sec} eta {eta} {msg}",
             );
             let bar = ProgressBar::new(total);
             bar.set_style(
@@ -36,7 +37,7 @@ impl<'a> Progress<'a> {
                     .unwrap_or_else(|_| ProgressStyle::default_bar())
                     .progress_chars("=> "),
             );
-            bar.set_message(label.to_owned());
+            bar.set_prefix(label.to_owned());
             bar
         });
         let now = Instant::now();
@@ -48,6 +49,7 @@ impl<'a> Progress<'a> {
             started: now,
             last_line: Mutex::new(now),
             bar,
+            detail: Mutex::new(String::new()),
         }
     }
 
@@ -64,6 +66,16 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Shows `text` at the end of the bar and of plain lines.
+    pub(crate) fn detail(&self, text: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.clone());
+        }
+        if let Ok(mut detail) = self.detail.lock() {
+            *detail = text;
+        }
+    }
+
     /// Ends the step with one line that says how many and how long.
     pub(crate) fn finish(self) {
         if let Some(bar) = &self.bar {
@@ -75,6 +87,12 @@ impl<'a> Progress<'a> {
 
     fn line(&self, done: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
-        format!("{}: {done}/{} in {seconds:.1} s", self.label, self.total)
+        let detail = self.detail.lock().map(|detail| detail.clone());
+        let detail = detail.unwrap_or_default();
+        let gap = if detail.is_empty() { "" } else { ", " };
+        format!(
+            "{}: {done}/{} in {seconds:.1} s{gap}{detail}",
+            self.label, self.total
+        )
     }
 }

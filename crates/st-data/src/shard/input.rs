@@ -33,7 +33,10 @@ impl ShardInput {
         let records: Vec<Record> = if text.trim_start().starts_with('[') {
             serde_json::from_str(&text).map_err(|e| failed(e.to_string()))?
         } else {
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            let lines = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim().is_empty());
             let parse = |(at, line): (usize, &str)| {
                 serde_json::from_str(line).map_err(|e| failed(format!("line {}: {e}", at + 1)))
             };

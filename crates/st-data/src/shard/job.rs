@@ -90,7 +90,10 @@ impl Job {
     }
 
     fn limits(&self) -> Limits {
-        let time = self.limits.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let time = self
+            .limits
+            .seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Limits {
             pixels: self.limits.pixels,
             time,
@@ -110,7 +113,12 @@ impl Job {
             missing: 0,
             ..self.facts()
         };
-        Ok(Payload::encode(&facts, &still.frames, &[0], self.settings.quality))
+        Ok(Payload::encode(
+            &facts,
+            &still.frames,
+            &[0],
+            self.settings.quality,
+        ))
     }
 
     fn video(&self) -> Result<Result<Payload, ShardError>, MediaError> {
@@ -129,11 +137,20 @@ impl Job {
         };
         let clip = request.decode(&self.file)?;
         let (facts, shown) = self.facts_of(&clip);
-        Ok(Payload::encode(&facts, &clip.frames, &shown, self.settings.quality))
+        Ok(Payload::encode(
+            &facts,
+            &clip.frames,
+            &shown,
+            self.settings.quality,
+        ))
     }
 
     fn facts_of(&self, clip: &Clip) -> (ClipFacts, Vec<usize>) {
-        let filled = clip.places.iter().zip(0..).filter_map(|(shown, place)| Some(((*shown)?, place)));
+        let filled = clip
+            .places
+            .iter()
+            .zip(0..)
+            .filter_map(|(shown, place)| Some(((*shown)?, place)));
         let (shown, places): (Vec<usize>, Vec<u32>) = filled.unzip();
         let facts = ClipFacts {
             source_width: clip.probe.width,

@@ -77,7 +77,11 @@ impl ClipPlan {
             return Ok(());
         }
         self.places.insert(id, self.clips.len());
-        let annotations = input.annotations.file_name().unwrap_or_default().to_string_lossy();
+        let annotations = input
+            .annotations
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         self.clips.push(PlannedClip {
             key,
             file,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use st_shard::{Outcome, Payload};
 
-use super::job::{Answer, ClipMaker, Job};
 use super::ShardingError;
+use super::job::{Answer, ClipMaker, Job};
 
 /// How a worker is started: a program that calls [`super::serve`] on its standard input and output.
 #[derive(Debug, Clone)]
@@ -118,11 +118,20 @@ impl ClipMaker for WorkerProcess {
         let mut line = serde_json::to_vec(job).map_err(|e| ShardingError::Worker(e.to_string()))?;
         line.push(b'\n');
         // A worker that died meanwhile shows in the missing answer.
-        let _ = running.jobs.write_all(&line).and_then(|()| running.jobs.flush());
-        let limit = job.limits.seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let _ = running
+            .jobs
+            .write_all(&line)
+            .and_then(|()| running.jobs.flush());
+        let limit = job
+            .limits
+            .seconds
+            .and_then(|s| Duration::try_from_secs_f64(s).ok());
         let answer = match limit {
             Some(limit) => running.answers.recv_timeout(limit + GRACE),
-            None => running.answers.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => running
+                .answers
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
         };
         match answer {
             Ok(Ok((Answer::Stored(entry), bytes))) => {
@@ -138,7 +147,10 @@ impl ClipMaker for WorkerProcess {
             Err(RecvTimeoutError::Timeout) => {
                 stop(running);
                 let seconds = job.limits.seconds.unwrap_or_default();
-                let detail = format!("{} hung the decoder; it was stopped after {seconds} s", job.media);
+                let detail = format!(
+                    "{} hung the decoder; it was stopped after {seconds} s",
+                    job.media
+                );
                 Ok(Outcome::Rejected(job.reject("too_slow", detail)))
             }
             Err(RecvTimeoutError::Disconnected) => {
@@ -166,7 +178,10 @@ fn stop(mut running: Running) -> Option<ExitStatus> {
         return Some(status);
     }
     // Either it hangs, or its output is closed and it is about to end.
-    let was_gone = running.answers.try_recv().is_err_and(|e| e == std::sync::mpsc::TryRecvError::Disconnected);
+    let was_gone = running
+        .answers
+        .try_recv()
+        .is_err_and(|e| e == std::sync::mpsc::TryRecvError::Disconnected);
     if was_gone && let Ok(status) = running.child.wait() {
         return Some(status);
     }

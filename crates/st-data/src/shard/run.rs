@@ -63,7 +63,8 @@ pub fn run<M: ClipMaker>(
         let mut outcome = Ok(());
         for thread in threads {
             let ended = thread.join();
-            let ended = ended.unwrap_or_else(|_| Err(ShardingError::Worker("a thread panicked".to_owned())));
+            let ended = ended
+                .unwrap_or_else(|_| Err(ShardingError::Worker("a thread panicked".to_owned())));
             outcome = outcome.and(ended);
         }
         outcome
