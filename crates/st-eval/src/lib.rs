@@ -16,14 +16,15 @@
 //! ```
 
 mod bootstrap;
-mod compat;
 mod prediction;
 mod task;
 
 pub mod answer;
 pub mod baseline;
 pub mod benchmark;
+pub mod captions;
 pub mod original;
+pub mod report;
 pub mod score;
 pub mod strict;
 

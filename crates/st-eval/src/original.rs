@@ -5,9 +5,9 @@
 //! is looked for as `{a,b}`; a tube's spatial IoU is the mean over the frames that truth and prediction share. Where
 //! that code stops with an exception, the exception is the result.
 
+use st_schema::answer::compat;
 use st_schema::round3;
 
-use crate::compat;
 use crate::prediction::{Prediction, TruthBoxes, VideoTruth};
 use crate::score::Values;
 use crate::task::EvalTask;

@@ -144,6 +144,8 @@ pub enum Unparsed {
     NoSpan,
     /// No box with a time.
     NoTube,
+    /// Coordinate tokens that make no box, span or time.
+    Malformed,
     /// The end comes before the start, or a box's second corner before its first.
     Reversed,
 }
@@ -157,6 +159,7 @@ impl Unparsed {
             Self::NoBox => "no box",
             Self::NoSpan => "no span",
             Self::NoTube => "no timed box",
+            Self::Malformed => "malformed",
             Self::Reversed => "reversed",
         }
     }
@@ -479,10 +482,8 @@ fn strict_outcome(task: EvalTask, record: &Prediction) -> (Outcome, bool, Values
     if let Some(why) = &record.error {
         return (Outcome::Failed(why.clone()), true, zero);
     }
-    if record.text().trim().is_empty() {
-        return (Outcome::Unparsed(Unparsed::Empty), true, zero);
-    }
-    match strict::score(task, &truth, &answer::read(task, record.text())) {
+    match answer::read(task, record.text()).and_then(|answer| strict::score(task, &truth, &answer))
+    {
         Ok(values) => (Outcome::Scored, true, values),
         Err(kind) => (Outcome::Unparsed(kind), true, zero),
     }
@@ -504,7 +505,10 @@ fn named_choice(record: &Prediction) -> Option<NamedChoice> {
         reason = "a picture has a handful of things in it"
     )]
     let chance = 1.0 / (record.other_boxes.len() + 1) as f64;
-    let Some(predicted) = answer::read(EvalTask::Rec, record.text()).bbox else {
+    let Some(predicted) = answer::read(EvalTask::Rec, record.text())
+        .ok()
+        .and_then(|answer| answer.bbox)
+    else {
         return Some(NamedChoice {
             chosen: false,
             best_iou: 0.0,

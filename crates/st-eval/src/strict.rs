@@ -110,8 +110,10 @@ impl FrameGrid {
 pub struct Answer {
     /// Start and end, fractions of the clip.
     pub span: Option<[f64; 2]>,
-    /// `x1, y1, x2, y2`.
+    /// The first box without a time, `x1, y1, x2, y2`.
     pub bbox: Option<[f64; 4]>,
+    /// Every box without a time and the words before it.
+    pub regions: Vec<(String, [f64; 4])>,
     /// Boxes by time.
     pub tube: Vec<(f64, [f64; 4])>,
     /// ELC's end, a fraction of the clip.
