@@ -1,3 +1,52 @@
-//! Predicts and scores grounding benchmarks.
+//! `steval`: predicts and scores grounding benchmarks, answers single questions, writes reports.
 
-fn main() {}
+mod cli;
+mod commands;
+mod draw;
+mod exit_status;
+mod globals;
+mod picture;
+mod progress;
+mod records;
+mod result_file;
+mod write;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit_status::ExitStatus;
+use globals::Globals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(status) => status.into(),
+        Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(error) => {
+            // Nowhere to report a closed stderr to; the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(ExitStatus::FAILED)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
+    let globals = Globals::resolve(&cli.globals)?;
+    match &cli.command {
+        Command::Report(args) => commands::report::run(args, &globals),
+        Command::Score(args) => commands::score::run(args, &globals),
+        Command::Completions(args) => commands::completions::run(args),
+    }
+}
+
+/// `steval … | head` closes our stdout; that is the reader's choice and no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

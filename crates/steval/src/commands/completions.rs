@@ -1,0 +1,27 @@
+//! `steval completions`.
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+use crate::exit_status::ExitStatus;
+
+/// Flags of `steval completions`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  steval completions bash > ~/.local/share/bash-completion/completions/steval"
+)]
+pub struct Args {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Prints the script.
+pub fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "steval",
+        &mut std::io::stdout(),
+    );
+    Ok(ExitStatus::Done)
+}

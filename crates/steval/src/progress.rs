@@ -1,0 +1,80 @@
+//! Progress on stderr: a bar on a terminal, a plain line now and then elsewhere, nothing when quiet.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::globals::Globals;
+
+/// Plain lines come at most this often.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// One long step with a known number of items. Shared between threads.
+pub struct Progress<'a> {
+    globals: &'a Globals,
+    label: String,
+    total: u64,
+    done: AtomicU64,
+    started: Instant,
+    last_line: Mutex<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> Progress<'a> {
+    /// Starts a step of `total` items called `label`, such as "videos".
+    pub fn start(globals: &'a Globals, label: &str, total: u64) -> Self {
+        let draw = globals.interactive && globals.verbosity >= 0;
+        let bar = draw.then(|| {
+            let style = ProgressStyle::with_template(
+                "{msg:>12} [{bar:32}] {human_pos}/{human_len} {per_sec} eta {eta}",
+            );
+            let bar = ProgressBar::new(total);
+            bar.set_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            );
+            bar.set_message(label.to_owned());
+            bar
+        });
+        let now = Instant::now();
+        Self {
+            globals,
+            label: label.to_owned(),
+            total,
+            done: AtomicU64::new(0),
+            started: now,
+            last_line: Mutex::new(now),
+            bar,
+        }
+    }
+
+    /// Counts `items` as done.
+    pub fn add(&self, items: u64) {
+        let done = self.done.fetch_add(items, Ordering::Relaxed) + items;
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        } else if let Ok(mut last) = self.last_line.try_lock()
+            && last.elapsed() >= LINE_INTERVAL
+        {
+            *last = Instant::now();
+            self.globals.say(self.line(done));
+        }
+    }
+
+    /// Ends the step with one line that says how many and how long.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let done = self.done.load(Ordering::Relaxed);
+        self.globals.say(self.line(done));
+    }
+
+    fn line(&self, done: u64) -> String {
+        let seconds = self.started.elapsed().as_secs_f64();
+        format!("{}: {done}/{} in {seconds:.1} s", self.label, self.total)
+    }
+}

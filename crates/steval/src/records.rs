@@ -1,0 +1,143 @@
+//! Per-record scores as JSON lines and as Parquet.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use parquet::basic::Compression;
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use serde::Serialize;
+use st_eval::{Measure, RecordScore};
+
+/// One row, in the column order of both files.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    /// Line of the result file, from 1; 0 for a record without a line.
+    line: usize,
+    /// Place in the benchmark, from 0.
+    index: Option<u64>,
+    media: &'a str,
+    /// `scored`, a kind of unparsed answer, `failed`, `unreadable`, `missing`, `crash`.
+    outcome: &'static str,
+    detail: Option<String>,
+    counted: bool,
+    #[serde(flatten)]
+    values: st_eval::Values,
+}
+
+/// A JSON object a line.
+pub fn to_json_lines(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for score in scores {
+        let row = Row {
+            line: score.line,
+            index: score.index,
+            media: &score.media,
+            outcome: score.outcome.kind(),
+            detail: score.outcome.detail(),
+            counted: score.counted,
+            values: score.values,
+        };
+        serde_json::to_writer(&mut bytes, &row)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+const SCHEMA: &str = "message scores {
+    required int64 line;
+    optional int64 index;
+    required binary media (UTF8);
+    required binary outcome (UTF8);
+    optional binary detail (UTF8);
+    required boolean counted;
+    optional double iou;
+    optional double tiou;
+    optional double siou;
+    optional double viou;
+}";
+
+/// The same as one Parquet file with one row group.
+pub fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+    let schema = Arc::new(parse_message_type(SCHEMA).context("the scores' Parquet schema")?);
+    let properties = Arc::new(
+        WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .build(),
+    );
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties)?;
+    let mut group = writer.next_row_group()?;
+    let mut column = 0;
+    while let Some(mut writer) = group.next_column()? {
+        match column {
+            0 => required::<Int64Type>(
+                &mut writer,
+                scores.iter().map(|s| int(s.line as u64)).collect(),
+            )?,
+            1 => optional::<Int64Type>(
+                &mut writer,
+                scores.iter().map(|s| s.index.map(int)).collect(),
+            )?,
+            2 => required::<ByteArrayType>(
+                &mut writer,
+                scores.iter().map(|s| text(&s.media)).collect(),
+            )?,
+            3 => required::<ByteArrayType>(
+                &mut writer,
+                scores.iter().map(|s| text(s.outcome.kind())).collect(),
+            )?,
+            4 => {
+                let details = scores
+                    .iter()
+                    .map(|s| s.outcome.detail().map(|detail| text(&detail)));
+                optional::<ByteArrayType>(&mut writer, details.collect())?;
+            }
+            5 => required::<BoolType>(&mut writer, scores.iter().map(|s| s.counted).collect())?,
+            _ => {
+                let measure =
+                    [Measure::Iou, Measure::Tiou, Measure::Siou, Measure::Viou][column - 6];
+                optional::<DoubleType>(
+                    &mut writer,
+                    scores.iter().map(|s| s.values.get(measure)).collect(),
+                )?;
+            }
+        }
+        writer.close()?;
+        column += 1;
+    }
+    group.close()?;
+    Ok(writer.into_inner()?)
+}
+
+fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn text(value: &str) -> ByteArray {
+    ByteArray::from(value)
+}
+
+fn required<T: parquet::data_type::DataType>(
+    writer: &mut parquet::file::writer::SerializedColumnWriter<'_>,
+    values: Vec<T::T>,
+) -> anyhow::Result<()> {
+    writer.typed::<T>().write_batch(&values, None, None)?;
+    Ok(())
+}
+
+fn optional<T: parquet::data_type::DataType>(
+    writer: &mut parquet::file::writer::SerializedColumnWriter<'_>,
+    values: Vec<Option<T::T>>,
+) -> anyhow::Result<()> {
+    let levels: Vec<i16> = values
+        .iter()
+        .map(|value| i16::from(value.is_some()))
+        .collect();
+    let values: Vec<T::T> = values.into_iter().flatten().collect();
+    writer
+        .typed::<T>()
+        .write_batch(&values, Some(&levels), None)?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! The `steval` program from outside.
+
+mod score;
