@@ -426,19 +426,17 @@ where
 
 fn open_input(path: &Path) -> Result<Input, MediaError> {
     ffmpeg_log::install();
-    // FFmpeg would say less about a missing file, and treat a name with a colon as a protocol.
-    let file = std::fs::File::open(path).and_then(|file| file.metadata());
-    let found = file.map_err(|source| MediaError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    if found.is_dir() {
-        let source = std::io::ErrorKind::IsADirectory.into();
-        return Err(MediaError::Read {
+    // FFmpeg would say less about a missing file, wait for ever at a pipe, and take a name with a colon for a protocol.
+    let kind = std::fs::metadata(path).map(|found| found.is_file());
+    let kind = kind.and_then(|is_file| {
+        let other = || std::io::Error::other("it is no regular file");
+        is_file.then_some(()).ok_or_else(other)
+    });
+    kind.and_then(|()| std::fs::File::open(path))
+        .map_err(|source| MediaError::Read {
             path: path.to_owned(),
             source,
-        });
-    }
+        })?;
     ffmpeg_log::clear();
     let mut name = std::ffi::OsString::from("file:");
     name.push(path);

@@ -42,7 +42,7 @@ impl std::fmt::Debug for Answer {
 }
 
 /// How much longer than the decoder's own limit a worker may take before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(2);
 
 impl WorkerProcess {
     /// A worker that is started with its first job.
@@ -95,7 +95,9 @@ fn listen(mut output: impl BufRead, answers: &SyncSender<std::io::Result<(Answer
 
 fn read_answer(output: &mut impl BufRead) -> std::io::Result<Option<(Answer, Vec<u8>)>> {
     let mut line = String::new();
-    if output.read_line(&mut line)? == 0 {
+    output.read_line(&mut line)?;
+    if !line.ends_with('\n') {
+        // The worker ended before or within its answer.
         return Ok(None);
     }
     let answer: Answer = serde_json::from_str(&line)?;
@@ -204,4 +206,69 @@ fn describe(status: ExitStatus) -> String {
 #[cfg(not(unix))]
 fn describe(status: ExitStatus) -> String {
     format!("it ended with {status}")
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::shard::JobLimits;
+    use st_schema::ClipId;
+    use st_shard::{ClipKind, Reject, Settings};
+
+    fn reject_of(shell: &str) -> Reject {
+        let arguments = vec!["-c".into(), shell.into()];
+        let command = WorkerCommand {
+            program: "sh".into(),
+            arguments,
+        };
+        let job = Job {
+            clip: ClipId("c".to_owned()),
+            kind: ClipKind::Video,
+            media: "a.mp4".to_owned(),
+            file: "/x/a.mp4".into(),
+            split: None,
+            records: 1,
+            first_record: "a.json: 1".to_owned(),
+            settings: Settings::default(),
+            limits: JobLimits {
+                seconds: Some(0.1),
+                ..JobLimits::default()
+            },
+        };
+        let mut worker = WorkerProcess::new(command);
+        match worker.make(&job).unwrap() {
+            Outcome::Rejected(reject) => reject,
+            Outcome::Stored(_) => panic!("stored"),
+        }
+    }
+
+    #[test]
+    fn a_crash_costs_the_clip_and_tells_the_signal() {
+        let reject = reject_of("read job; kill -SEGV $$");
+        assert_eq!(reject.reason, "crashed");
+        assert!(
+            reject.detail.contains("segmentation fault"),
+            "{}",
+            reject.detail
+        );
+        let reject = reject_of("exit 3");
+        assert!(
+            reject.detail.contains("exit status: 3"),
+            "{}",
+            reject.detail
+        );
+    }
+
+    #[test]
+    fn a_hang_costs_the_clip_and_ends_at_the_limit() {
+        let started = std::time::Instant::now();
+        let reject = reject_of("read job; exec sleep 1000");
+        assert_eq!(reject.reason, "too_slow");
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn half_an_answer_is_a_crash() {
+        assert_eq!(reject_of("read job; printf '{'").reason, "crashed");
+    }
 }
