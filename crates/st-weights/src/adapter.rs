@@ -1,4 +1,4 @@
-//! LoRA folders: PEFT's, and those that the original's trainer leaves behind.
+//! `LoRA` folders: PEFT's, and those that the original's trainer leaves behind.
 
 use std::path::{Path, PathBuf};
 
@@ -84,12 +84,12 @@ pub const ADAPTER_FILE: &str = "adapter_model.safetensors";
 pub enum TensorFile {
     /// `.safetensors`.
     Safetensors(SafetensorsFile),
-    /// `.bin` or `.pt` of PyTorch.
+    /// `.bin` or `.pt` of `PyTorch`.
     Torch(TorchFile),
 }
 
 impl TensorFile {
-    /// Opens a file by its extension: `.safetensors`, or PyTorch's `.bin`, `.pt`, `.pth`.
+    /// Opens a file by its extension: `.safetensors`, or `PyTorch`'s `.bin`, `.pt`, `.pth`.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl TensorFile {
     }
 }
 
-/// A LoRA folder: PEFT's (`adapter_config.json`, `adapter_model.safetensors` or `.bin`), with what the original's
+/// A `LoRA` folder: PEFT's (`adapter_config.json`, `adapter_model.safetensors` or `.bin`), with what the original's
 /// trainer stores beside it (`non_lora_trainables.bin`), if anything.
 #[derive(Debug)]
 pub struct AdapterFolder {

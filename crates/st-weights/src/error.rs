@@ -169,7 +169,7 @@ pub enum WeightsError {
         /// Its element type.
         dtype: Dtype,
     },
-    /// A PyTorch file could not be read, or holds something that the reader does not allow.
+    /// A `PyTorch` file could not be read, or holds something that the reader does not allow.
     #[error("{}: {fault}", path.display())]
     Torch {
         /// The file.

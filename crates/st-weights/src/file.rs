@@ -49,7 +49,7 @@ impl fmt::Debug for SafetensorsFile {
         f.debug_struct("SafetensorsFile")
             .field("path", &self.path)
             .field("tensors", &self.entries.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Model folders: safetensors, indexes, adapters; strict and memory mapped.
 //!
 //! This crate knows files and bytes, and neither Burn nor what a tensor means. A folder as published on the Hugging
-//! Face hub is opened with [`ModelFolder`]; a LoRA folder with [`AdapterFolder`]; a single file with
+//! Face hub is opened with [`ModelFolder`]; a `LoRA` folder with [`AdapterFolder`]; a single file with
 //! [`SafetensorsFile`] or, for what `torch.save` wrote, [`TorchFile`]. All of them give tensors by name as
 //! [`TensorView`]s that point into a memory map. Writing goes through [`AtomicFile`] and [`AtomicDir`], so that a
 //! reader never sees half a file.
@@ -48,6 +48,8 @@ pub use folder::{INDEX_FILE, ModelFolder, SINGLE_FILE};
 pub use pickle::PickleError;
 pub use safetensors::Dtype;
 pub use safetensors::tensor::TensorView;
-pub use save::{TensorSpec, save_bytes, save_file, save_folder, save_json, save_sharded};
+pub use save::{
+    TensorSpec, save_bytes, save_file, save_folder, save_folder_with, save_json, save_sharded,
+};
 pub use strict::StrictReport;
 pub use torch::TorchFile;

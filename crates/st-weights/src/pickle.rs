@@ -10,10 +10,10 @@ use safetensors::Dtype;
 /// Nesting deeper than this is refused; a state dictionary needs four.
 const MAX_DEPTH: u8 = 32;
 
-/// Why a PyTorch file was refused.
+/// Why a `PyTorch` file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PickleError {
-    /// The file is not the zip archive that `torch.save` has written since PyTorch 1.6.
+    /// The file is not the zip archive that `torch.save` has written since `PyTorch` 1.6.
     #[error("not a PyTorch zip archive ({0}); files of PyTorch before 1.6 have to be saved again")]
     NotZip(String),
     /// The archive lacks an entry, or has it compressed.
@@ -397,15 +397,14 @@ impl<'a> Machine<'a> {
     fn extend_dict(&mut self, items: Vec<Value>) -> Result<(), PickleError> {
         let added = self.depth_over(&items)?;
         let at = self.at;
-        let (pairs, rest) = items.as_chunks::<2>();
+        let even = items.len().is_multiple_of(2);
         match self.stack.last_mut() {
-            Some(Value::Dict(depth, dict)) if rest.is_empty() => {
+            Some(Value::Dict(depth, dict)) if even => {
                 *depth = (*depth).max(added);
-                dict.extend(
-                    pairs
-                        .iter()
-                        .map(|[key, value]| (key.clone(), value.clone())),
-                );
+                let mut items = items.into_iter();
+                while let (Some(key), Some(value)) = (items.next(), items.next()) {
+                    dict.push((key, value));
+                }
                 Ok(())
             }
             _ => Err(PickleError::Damaged {

@@ -131,7 +131,7 @@ pub fn save_sharded<'a, E: From<WeightsError>>(
 ///
 /// # Errors
 ///
-/// [`WeightsError::Exists`] if `dir` is there and not empty; else as [`save_sharded`].
+/// As [`save_folder_with`].
 pub fn save_folder<'a, E: From<WeightsError>>(
     dir: impl AsRef<Path>,
     config: &Value,
@@ -140,10 +140,30 @@ pub fn save_folder<'a, E: From<WeightsError>>(
     max_shard: usize,
     data: impl FnMut(&TensorSpec) -> Result<Cow<'a, [u8]>, E>,
 ) -> Result<(), E> {
+    let files: Vec<(&str, &[u8])> = tokenizer
+        .map(|text| ("tokenizer.json", text))
+        .into_iter()
+        .collect();
+    save_folder_with(dir, config, &files, specs, max_shard, data)
+}
+
+/// Writes a whole model folder with any small files beside configuration and weights, by plain name.
+///
+/// # Errors
+///
+/// [`WeightsError::Exists`] if `dir` is there and not empty; else as [`save_sharded`].
+pub fn save_folder_with<'a, E: From<WeightsError>>(
+    dir: impl AsRef<Path>,
+    config: &Value,
+    files: &[(&str, &[u8])],
+    specs: &[TensorSpec],
+    max_shard: usize,
+    data: impl FnMut(&TensorSpec) -> Result<Cow<'a, [u8]>, E>,
+) -> Result<(), E> {
     let target = AtomicDir::create(dir)?;
     save_json(target.path().join("config.json"), config)?;
-    if let Some(text) = tokenizer {
-        save_bytes(target.path().join("tokenizer.json"), text)?;
+    for (name, bytes) in files {
+        save_bytes(target.path().join(name), bytes)?;
     }
     save_sharded(target.path(), specs, max_shard, data)?;
     target.commit()?;
@@ -231,15 +251,12 @@ fn split(specs: &[TensorSpec], max_shard: usize) -> Vec<Vec<TensorSpec>> {
     let mut room = 0;
     for spec in specs {
         let size = spec.byte_size().unwrap_or(usize::MAX);
-        match shards.last_mut().filter(|_| size <= room) {
-            Some(shard) => {
-                room -= size;
-                shard.push(spec.clone());
-            }
-            None => {
-                room = max_shard.saturating_sub(size);
-                shards.push(vec![spec.clone()]);
-            }
+        if let Some(shard) = shards.last_mut().filter(|_| size <= room) {
+            room -= size;
+            shard.push(spec.clone());
+        } else {
+            room = max_shard.saturating_sub(size);
+            shards.push(vec![spec.clone()]);
         }
     }
     shards

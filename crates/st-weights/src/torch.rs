@@ -31,7 +31,7 @@ struct Entry {
     data: Data,
 }
 
-/// A dictionary of tensors in PyTorch's zip format, memory mapped.
+/// A dictionary of tensors in `PyTorch`'s zip format, memory mapped.
 ///
 /// Its pickle goes through an unpickler with a fixed list of names: whatever else the file asks for is refused. The
 /// file must not be truncated by somebody else while it is open.
@@ -46,7 +46,7 @@ impl fmt::Debug for TorchFile {
         f.debug_struct("TorchFile")
             .field("path", &self.path)
             .field("tensors", &self.entries.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,6 @@
-//! Files that PyTorch wrote, and files that would harm an ordinary unpickler. `fixtures/make.py` made them.
+//! Files that `PyTorch` wrote, and files that would harm an ordinary unpickler. `fixtures/make.py` made them.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use std::path::{Path, PathBuf};
 
@@ -114,9 +116,9 @@ fn damaged_files_do_not_panic() {
         .windows(8)
         .position(|bytes| bytes == b"data.pkl")
         .unwrap();
-    for at in pickle..pickle + 2000 {
+    for at in (pickle..pickle + 2000).step_by(3) {
         let mut file = whole.clone();
-        file[at] ^= [0x01, 0x80, 0xff][at % 3];
+        file[at] ^= [0x01, 0x80, 0xff][at / 3 % 3];
         std::fs::write(&path, file).unwrap();
         read_all();
     }
