@@ -36,6 +36,7 @@ mod pickle;
 mod save;
 mod strict;
 mod torch;
+mod torch_save;
 
 pub use adapter::{
     ADAPTER_CONFIG, ADAPTER_FILE, AdapterConfig, AdapterFolder, TensorFile, plain_name,
@@ -53,3 +54,4 @@ pub use save::{
 };
 pub use strict::StrictReport;
 pub use torch::TorchFile;
+pub use torch_save::save_torch;

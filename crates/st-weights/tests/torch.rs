@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use st_weights::{
     ADAPTER_CONFIG, ADAPTER_FILE, AdapterConfig, AdapterFolder, Dtype, PickleError, TensorSpec,
-    TorchFile, WeightsError, save_file, save_json, to_f32,
+    TorchFile, WeightsError, save_file, save_json, save_torch, to_f32,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -189,4 +189,35 @@ fn what_peft_needs_is_written() {
             "{key}"
         );
     }
+}
+
+#[test]
+fn what_is_written_for_torch_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("non_lora_trainables.bin");
+    let specs = [
+        TensorSpec::new("base_model.model.model.norm.weight", Dtype::BF16, [6]),
+        TensorSpec::new("matrix", Dtype::F32, [2, 3]),
+        TensorSpec::new("scalar", Dtype::F16, []),
+        TensorSpec::new("empty", Dtype::F32, [0, 4]),
+    ];
+    let bytes = |spec: &TensorSpec| -> Vec<u8> {
+        (0..spec.byte_size().unwrap())
+            .map(|i| u8::try_from(i % 7 * 9).unwrap())
+            .collect()
+    };
+    save_torch::<WeightsError>(&path, &specs, |spec| Ok(bytes(spec).into())).unwrap();
+    // A person with PyTorch can check the same file: `ST_KEEP=/tmp/x.bin cargo test -p st-weights`.
+    if let Some(copy) = std::env::var_os("ST_KEEP") {
+        std::fs::copy(&path, copy).unwrap();
+    }
+    let file = TorchFile::open(&path).unwrap();
+    for spec in &specs {
+        let view = file.view(&spec.name).unwrap();
+        assert_eq!(
+            (view.dtype(), view.shape(), view.data()),
+            (spec.dtype, &spec.shape[..], &bytes(spec)[..])
+        );
+    }
+    assert_eq!(file.names().count(), specs.len());
 }
