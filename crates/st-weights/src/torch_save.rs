@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::{AtomicFile, TensorSpec, WeightsError};
 
-/// Writes a PyTorch state dictionary, atomically; `data` is asked for the bytes of one tensor after another.
+/// Writes a `PyTorch` state dictionary, atomically; `data` is asked for the bytes of one tensor after another.
 ///
 /// # Errors
 ///
