@@ -1,12 +1,6 @@
 //! Exit codes, help, completions, and one line per error.
 
-use assert_cmd::Command;
-
-fn stdata() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stdata"));
-    command.env_remove("STDATA_ROOT");
-    command
-}
+use crate::stdata;
 
 #[test]
 fn help_lists_only_what_exists() {

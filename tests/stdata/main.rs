@@ -2,3 +2,13 @@
 
 mod cli;
 mod shard;
+mod synth;
+
+use assert_cmd::Command;
+
+/// The program, with nothing of the environment steering it.
+fn stdata() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stdata"));
+    command.env_remove("STDATA_ROOT");
+    command
+}

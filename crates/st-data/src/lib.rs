@@ -1,3 +1,4 @@
 //! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.
 
 pub mod shard;
+pub mod synth;

@@ -42,6 +42,8 @@ pub struct EncodeOptions {
     pub crf: u8,
     /// Largest distance between key frames.
     pub gop: u32,
+    /// x264's preset, from `ultrafast` to `placebo`.
+    pub preset: &'static str,
 }
 
 impl EncodeOptions {
@@ -54,6 +56,7 @@ impl EncodeOptions {
             fps,
             crf: 23,
             gop: 250,
+            preset: "medium",
         }
     }
 }
@@ -217,9 +220,15 @@ fn open(
     // mp4 keeps the parameter sets in its header.
     context.set_flags(codec::Flags::GLOBAL_HEADER | codec::Flags::BITEXACT);
     let crf = options.crf.to_string();
-    let settings: Dictionary<'_> = [("crf", crf.as_str()), ("preset", "medium")]
-        .into_iter()
-        .collect();
+    // Without macroblock trees: on widths such as 160, x264's read memory that was never set, and equal frames give
+    // unequal bytes.
+    let settings: Dictionary<'_> = [
+        ("crf", crf.as_str()),
+        ("preset", options.preset),
+        ("mbtree", "0"),
+    ]
+    .into_iter()
+    .collect();
     let encoder = context.open_as_with(codec, settings)?;
     {
         let mut stream = output.add_stream(codec)?;
