@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The whole pipeline on synthetic data: synth, validate, shard, train, predict, report. Each command leaves alone what is
+# complete and goes on with what is not, so this script may be stopped and started at will. Called by `make demo`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+demo="${DEMO:-demo}"
+bin="${CARGO_TARGET_DIR:-target}/release"
+data="$demo/data"
+run="$demo/runs/tiny"
+started=$SECONDS
+
+# Runs one step and says how long it took. Exit code 1 means: done, and something needs a look.
+step() {
+    local name="$1" before=$SECONDS status=0
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" || status=$?
+    if [ "$status" -gt 1 ]; then
+        echo "error: the step '$name' failed (exit code $status); run 'make demo' again to go on from here" >&2
+        exit 2
+    fi
+    printf '== %s: %d s\n' "$name" "$((SECONDS - before))"
+}
+
+# Runs a step unless its output is there and newer than its input.
+once() {
+    local name="$1" output="$2" input="$3"
+    shift 3
+    if [ -e "$output" ] && [ ! "$input" -nt "$output" ]; then
+        printf '\n== %s: done already (%s)\n' "$name" "$output"
+    else
+        step "$name" "$@"
+    fi
+}
+
+step synth "$bin/stdata" synth --out "$data/synth" --size 126x126 --images 16000 --videos 3000 --benchmark 200 \
+    --objects 1-3 --shapes 4 --phrases 1 --tasks rec=1,reg=0.2,tvg=1,stvg=1
+once validate "$data/reports/validate.json" "$data/synth/synth.json" \
+    "$bin/stdata" validate "$data/synth/train.yaml" "$data/synth/val.yaml" --root "$data"
+for split in train val; do
+    step "shard $split" "$bin/stdata" shard "$data/synth/$split.yaml" --root "$data" --out "$data/shards/$split" \
+        --frames 20 --size 63
+done
+step train "$bin/sttrain" recipes/tiny.yaml --root "$data" --runs "$demo/runs"
+step "predict, trained" "$bin/steval" predict --model "$run/model" --benchmark recipes/eval/synth.yaml --root "$data" \
+    --out "$run/eval/trained"
+step "predict, blind" "$bin/steval" predict --model "$run/model" --benchmark recipes/eval/synth.yaml --root "$data" \
+    --out "$run/eval/blind" --blind
+step "predict, untrained" "$bin/steval" predict --model "$run/model" --benchmark recipes/eval/synth.yaml --root "$data" \
+    --out "$run/eval/untrained" --untrained 0
+step report "$bin/steval" report --out "$demo/report.html" --constant --metrics "$run/metrics.jsonl" \
+    --run "trained=$run/eval/trained" --run "blind=$run/eval/blind" --run "untrained=$run/eval/untrained"
+
+printf '\nAll of it took %d s. Report: %s\n' "$((SECONDS - started))" "$(realpath "$demo/report.html")"
