@@ -5,13 +5,20 @@
 //! run is its tensors and one number. That costs a shuffle per epoch on resume, and buys that a resumed run equals an unbroken one
 //! to the bit, on any number of loader threads.
 
+pub mod check;
 pub mod checkpoint;
 pub mod curve;
+pub mod dataset;
 pub mod loader;
 pub mod metrics;
 pub mod optimizer;
 pub mod order;
+pub mod parameters;
+pub mod pass;
+pub mod prepare;
 pub mod random;
 pub mod recipe;
 pub mod schedule;
 pub mod tensorboard;
+pub mod train;
+pub mod validate;

@@ -36,7 +36,13 @@ impl<T: Send + 'static> Loader<T> {
             threads.push(std::thread::spawn(work));
             channels.push(receiver);
         }
-        Self { channels, workers: threads, stop, next: 0, waited: Duration::ZERO }
+        Self {
+            channels,
+            workers: threads,
+            stop,
+            next: 0,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Time spent waiting since the last call.
@@ -45,7 +51,12 @@ impl<T: Send + 'static> Loader<T> {
     }
 }
 
-fn produce<T>(sender: &SyncSender<T>, stop: &AtomicBool, indices: impl Iterator<Item = usize>, make: &dyn Fn(usize) -> Option<T>) {
+fn produce<T>(
+    sender: &SyncSender<T>,
+    stop: &AtomicBool,
+    indices: impl Iterator<Item = usize>,
+    make: &dyn Fn(usize) -> Option<T>,
+) {
     for index in indices {
         if stop.load(Ordering::Relaxed) {
             return;
@@ -88,10 +99,12 @@ mod tests {
     #[test]
     fn any_number_of_workers_gives_the_same_sequence() {
         for workers in [1, 2, 5] {
-            let make = |i: usize| (i < 40).then(|| {
-                std::thread::sleep(Duration::from_micros((i as u64 * 37) % 400));
-                i
-            });
+            let make = |i: usize| {
+                (i < 40).then(|| {
+                    std::thread::sleep(Duration::from_micros((i as u64 * 37) % 400));
+                    i
+                })
+            };
             let all: Vec<usize> = Loader::start(workers, 2, make).collect();
             assert_eq!(all, (0..40).collect::<Vec<_>>());
         }

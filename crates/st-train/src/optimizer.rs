@@ -49,6 +49,14 @@ impl NamedGradients {
         }
     }
 
+    /// Scales gradients of this norm down to `limit`, as torch's `clip_grad_norm_` does; none is no limit.
+    pub fn clip(&mut self, norm: f64, limit: Option<f64>) {
+        let factor = limit.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0));
+        if factor < 1.0 {
+            self.scale(factor);
+        }
+    }
+
     /// The gradient of one parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tensor<1>> {

@@ -53,6 +53,9 @@ pub struct Recipe {
     pub train: Vec<Part>,
     /// Records and frames.
     pub data: DataPlan,
+    /// How records become tokens and labels: `loss_on`, `prompt` and `video` (see `docs/model.md`).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub input: serde_json::Map<String, serde_json::Value>,
     /// How records form steps.
     #[serde(default)]
     pub batch: BatchPlan,
@@ -94,6 +97,9 @@ pub enum ModelSource {
     Scratch {
         /// The model's sizes; the fields of `config.json` (see `docs/model.md`). The vocabulary follows the tokenizer.
         config: serde_json::Map<String, serde_json::Value>,
+        /// The spread of the start values (see `docs/training.md`).
+        #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+        init: serde_json::Map<String, serde_json::Value>,
     },
     /// A Hugging Face folder, or the `model/` folder of an earlier run.
     Folder {

@@ -1,0 +1,776 @@
+//! The loop: passes, gradients, steps, and what is written along the way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use st_model::loss::LossOutput;
+use st_model::model::LlavaSt;
+use st_model::siglip;
+use st_model::weights::published_name;
+use st_schema::Frames;
+
+use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, FORMAT, State, write_atomic};
+use crate::loader::Loader;
+use crate::metrics::{Line, Metrics, TrainLine, ValidationLine};
+use crate::optimizer::{NamedGradients, Optimizer};
+use crate::parameters;
+use crate::pass::{Pass, PassError, PassMaker};
+use crate::prepare::{PrepareError, Prepared};
+use crate::random::SplitMix;
+use crate::recipe::{Part, Recipe, Reduction};
+use crate::schedule;
+
+/// Steps in a row without finite gradients after which a run gives up.
+const MAX_SKIPPED: u64 = 10;
+
+/// Why a run ended without being done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Before the first step.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// A record or clip.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// A file of the run.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The folder belongs to another recipe.
+    #[error("{}: holds a run of another recipe (it differs in {differs}); give this run a name with --set name=NAME, or delete the old one with --fresh", path.display())]
+    OtherRecipe {
+        /// The folder of the run.
+        path: PathBuf,
+        /// Keys that differ.
+        differs: String,
+    },
+    /// `--resume` without a checkpoint.
+    #[error("{}: has no checkpoint to go on from; leave out --resume to begin", path.display())]
+    NothingToResume {
+        /// The folder of the run.
+        path: PathBuf,
+    },
+    /// The loss or its gradients are no numbers.
+    #[error("steps {first} to {last} had no finite gradients; their records are in {}; lower optimizer.lr", path.display())]
+    NonFinite {
+        /// First such step.
+        first: u64,
+        /// Last one.
+        last: u64,
+        /// The newest list.
+        path: PathBuf,
+    },
+    /// A loader thread died.
+    #[error(
+        "a loader thread ended early at step {step}; this is a fault of sttrain, please report it with the log"
+    )]
+    Loader {
+        /// The step.
+        step: u64,
+    },
+    /// A frame has another size than the model.
+    #[error("clip {clip}: {reason}; make the shards with `stdata shard --size {size}`")]
+    Frames {
+        /// Id of the clip.
+        clip: String,
+        /// What does not fit.
+        reason: String,
+        /// What the model takes.
+        size: usize,
+    },
+    /// The scores of validation.
+    #[error("validation: {0}")]
+    Validation(String),
+}
+
+/// Where a run begins or goes on.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// Folder of the run.
+    pub folder: PathBuf,
+    /// Steps done before.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Parameters.
+    pub parameters: usize,
+    /// Parameters that learn in the first phase.
+    pub trainable: usize,
+    /// Records of the training set.
+    pub records: usize,
+    /// Records left out.
+    pub rejected: usize,
+}
+
+impl fmt::Display for Begin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.step == 0 {
+            "begins".to_owned()
+        } else {
+            format!("goes on after step {}", self.step)
+        };
+        write!(
+            f,
+            "{} {verb}: {} steps, {} parameters ({} learn), {} records ({} left out)",
+            self.folder.display(),
+            self.steps,
+            self.parameters,
+            self.trainable,
+            self.records,
+            self.rejected
+        )
+    }
+}
+
+/// Is told how a run goes. All methods are called from the loop's thread.
+pub trait Reporter {
+    /// The run begins or goes on.
+    fn begin(&mut self, begin: &Begin);
+    /// A line of metrics was written.
+    fn line(&mut self, line: &Line);
+    /// Something needs a look.
+    fn warn(&mut self, text: &str);
+    /// Something worth saying.
+    fn note(&mut self, text: &str);
+    /// The run ends.
+    fn end(&mut self);
+}
+
+/// Scores a model on held-out records.
+pub trait Validate {
+    /// Mean loss and scores by name, of a model without autodiff.
+    ///
+    /// # Errors
+    /// A text for the user.
+    fn validate(&mut self, model: &LlavaSt, step: u64) -> Result<ValidationLine, String>;
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Outcome {
+    /// Folder of the run.
+    pub folder: PathBuf,
+    /// Steps done.
+    pub step: u64,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Whether all steps are done, or the minutes of the recipe.
+    pub finished: bool,
+    /// Whether it had been finished before.
+    pub already: bool,
+    /// The model folder, once finished.
+    pub model: Option<PathBuf>,
+    /// Mean loss of the last line of metrics.
+    pub loss: Option<f64>,
+    /// Seconds of training, over all starts.
+    pub seconds: f64,
+    /// Steps skipped for want of finite gradients, in this start.
+    pub skipped: u64,
+}
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to compute; without autodiff.
+    pub device: Device,
+    /// Loader threads.
+    pub workers: usize,
+    /// Set from outside to stop after the step at hand, with a checkpoint.
+    pub stop: Arc<AtomicBool>,
+    /// Fail where there is no checkpoint.
+    pub resume: bool,
+}
+
+/// Trains until done, stopped or out of minutes.
+///
+/// # Errors
+/// See [`TrainError`]; a checkpoint that was written stays valid whatever happens after it.
+pub fn run(
+    prepared: Prepared,
+    options: &Options,
+    reporter: &mut dyn Reporter,
+    validator: Option<&mut dyn Validate>,
+) -> Result<Outcome, TrainError> {
+    let folder = prepared.folder.clone();
+    fs_err::create_dir_all(&folder).map_err(CheckpointError::from)?;
+    prepared.claim_folder()?;
+    let checkpoints = Checkpoints::new(folder.join("checkpoints"), prepared.recipe.checkpoint.keep);
+    let found = checkpoints.newest()?;
+    if found.is_none() && options.resume {
+        return Err(TrainError::NothingToResume { path: folder });
+    }
+    let mut run = Run::start(prepared, options, checkpoints, found)?;
+    if run.is_finished() {
+        let model = run.prepared.write_model(&run.model)?;
+        return Ok(run.outcome(Some(model), true));
+    }
+    reporter.begin(&run.begin());
+    let result = run.steps(reporter, validator);
+    reporter.end();
+    result?;
+    let model = match run.is_finished() {
+        true => Some(run.prepared.write_model(&run.model)?),
+        false => None,
+    };
+    Ok(run.outcome(model, false))
+}
+
+/// A run in flight.
+struct Run<'a> {
+    prepared: Prepared,
+    options: &'a Options,
+    checkpoints: Checkpoints,
+    model: LlavaSt,
+    optimizer: Optimizer,
+    metrics: Metrics,
+    /// Steps done.
+    step: u64,
+    saved: Option<u64>,
+    seconds: f64,
+    records: u64,
+    best: Option<(f64, u64)>,
+    phase: Option<usize>,
+    /// The model without autodiff, while tower and projector rest.
+    frozen: Option<LlavaSt>,
+    features: FeatureCache,
+    window: Window,
+    skipped: Vec<u64>,
+}
+
+/// Sums since the last line of metrics.
+#[derive(Debug, Default)]
+struct Window {
+    loss: f64,
+    steps: u32,
+    tasks: BTreeMap<String, (f64, u32)>,
+    records: u64,
+    tokens: u64,
+    grad_norm: f64,
+    grad_norms: BTreeMap<String, f64>,
+    begun: Option<Instant>,
+    waited: Duration,
+}
+
+/// Features of clips, kept while the tower rests.
+#[derive(Debug, Default)]
+struct FeatureCache {
+    kept: HashMap<usize, Tensor<3>>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        prepared: Prepared,
+        options: &'a Options,
+        checkpoints: Checkpoints,
+        found: Option<Checkpoint>,
+    ) -> Result<Self, TrainError> {
+        let device = options.device.clone();
+        let mut model = prepared.model.clone();
+        let mut optimizer = Optimizer::default();
+        let bytes = found.as_ref().map_or(0, |c| c.state.metrics_bytes);
+        let metrics = Metrics::open(&prepared.folder, bytes)?;
+        let (mut step, mut seconds, mut records, mut best) = (0, 0.0, 0, None);
+        if let Some(Checkpoint {
+            trainable,
+            optimizer: tensors,
+            state,
+        }) = found
+        {
+            let damaged = |reason: String| CheckpointError::Damaged {
+                path: checkpoints.path(state.step),
+                reason,
+            };
+            model = parameters::load(model, trainable).map_err(damaged)?;
+            optimizer = Optimizer::from_tensors(tensors, &device)
+                .map_err(|name| damaged(format!("optimizer tensor {name} has no place")))?;
+            (step, seconds, records, best) = (state.step, state.seconds, state.records, state.best);
+        }
+        let limit = prepared.recipe.data.feature_cache_mb << 20;
+        Ok(Self {
+            prepared,
+            options,
+            checkpoints,
+            model,
+            optimizer,
+            metrics,
+            step,
+            saved: (step > 0).then_some(step),
+            seconds,
+            records,
+            best,
+            phase: None,
+            frozen: None,
+            features: FeatureCache {
+                limit,
+                ..FeatureCache::default()
+            },
+            window: Window::default(),
+            skipped: Vec::new(),
+        })
+    }
+
+    fn recipe(&self) -> &Recipe {
+        &self.prepared.recipe
+    }
+
+    fn is_finished(&self) -> bool {
+        self.step >= self.prepared.order.steps() || self.out_of_time()
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.recipe()
+            .minutes
+            .is_some_and(|m| self.seconds >= 60.0 * m)
+    }
+
+    fn begin(&self) -> Begin {
+        let parts = self.parts(self.prepared.order.phase(self.step));
+        let counts: BTreeMap<String, usize> = self
+            .model
+            .named_parameters()
+            .into_iter()
+            .map(|p| (p.name.clone(), p.count()))
+            .collect();
+        let learns = |name: &str| Part::any(&parts, name);
+        Begin {
+            folder: self.prepared.folder.clone(),
+            step: self.step,
+            steps: self.prepared.order.steps(),
+            parameters: counts.values().sum(),
+            trainable: counts
+                .iter()
+                .filter(|(n, _)| learns(n))
+                .map(|(_, c)| c)
+                .sum(),
+            records: self.prepared.dataset.len(),
+            rejected: self.prepared.dataset.rejects().len(),
+        }
+    }
+
+    fn outcome(&self, model: Option<PathBuf>, already: bool) -> Outcome {
+        let last = self.metrics.lines().iter().rev().find_map(|l| match l {
+            Line::Train(line) => Some(line.loss),
+            Line::Validation(_) => None,
+        });
+        Outcome {
+            folder: self.prepared.folder.clone(),
+            step: self.step,
+            steps: self.prepared.order.steps(),
+            finished: self.is_finished(),
+            already,
+            model,
+            loss: last,
+            seconds: self.seconds,
+            skipped: self.skipped.len() as u64,
+        }
+    }
+
+    fn parts(&self, phase: usize) -> Vec<Part> {
+        let own = self
+            .recipe()
+            .phases
+            .get(phase)
+            .and_then(|p| p.train.clone());
+        own.unwrap_or_else(|| self.recipe().train.clone())
+    }
+
+    fn steps(
+        &mut self,
+        reporter: &mut dyn Reporter,
+        mut validator: Option<&mut (dyn Validate + '_)>,
+    ) -> Result<(), TrainError> {
+        let mut loader = self.loader();
+        let mut last_save = Instant::now();
+        while !self.is_finished() {
+            let start = Instant::now();
+            self.enter_phase();
+            let passes = loader
+                .next()
+                .ok_or(TrainError::Loader { step: self.step })??;
+            self.window.waited += loader.take_waited();
+            self.one_step(passes, reporter)?;
+            self.step += 1;
+            self.seconds += start.elapsed().as_secs_f64();
+            let stop = self.options.stop.load(Ordering::Relaxed);
+            let last = self.is_finished() || stop;
+            if self.step.is_multiple_of(self.recipe().log_every) || last {
+                self.write_line(reporter)?;
+            }
+            self.maybe_validate(last && !stop, reporter, &mut validator)?;
+            let plan = &self.recipe().checkpoint;
+            let minutes = plan
+                .every_minutes
+                .is_some_and(|m| last_save.elapsed().as_secs_f64() >= 60.0 * m);
+            if last
+                || minutes
+                || (plan.every_steps > 0 && self.step.is_multiple_of(plan.every_steps))
+            {
+                self.save()?;
+                last_save = Instant::now();
+            }
+            if stop {
+                reporter.note(&format!(
+                    "stopped after step {}; the same command goes on from here",
+                    self.step
+                ));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn loader(&self) -> Loader<Result<Vec<Pass>, PassError>> {
+        let maker = PassMaker::new(
+            Arc::clone(&self.prepared.dataset),
+            Arc::clone(&self.prepared.encoder),
+            self.prepared.pad,
+        );
+        let order = Arc::clone(&self.prepared.order);
+        let first = self.step;
+        Loader::start(self.options.workers, 2, move |i| {
+            let step = first + i as u64;
+            (step < order.steps()).then(|| order.step(step).iter().map(|m| maker.make(m)).collect())
+        })
+    }
+
+    /// Sets which parameters learn, at the start and where the phase changes.
+    fn enter_phase(&mut self) {
+        let phase = self.prepared.order.phase(self.step);
+        if self.phase == Some(phase) {
+            return;
+        }
+        self.phase = Some(phase);
+        let parts = self.parts(phase);
+        let lora = self.recipe().lora.is_some();
+        self.model = self.model.clone().set_trainable(&|name| {
+            // With adapters, the layers below them rest.
+            Part::any(&parts, name) && !(lora && Part::of(name) == Part::Decoder)
+        });
+        let rests = |part: Part| !parts.contains(&Part::All) && !parts.contains(&part);
+        self.features.clear();
+        self.frozen =
+            (rests(Part::VisionTower) && rests(Part::Projector)).then(|| self.model.valid());
+    }
+
+    fn one_step(
+        &mut self,
+        passes: Vec<Pass>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), TrainError> {
+        self.window.begun.get_or_insert_with(Instant::now);
+        let mut grads = NamedGradients::default();
+        let total: f64 = passes
+            .iter()
+            .map(|p| p.weight * real(p.records.len()))
+            .sum();
+        let (mut loss, mut finite, count) = (0.0, true, real(passes.len()));
+        let step = self.step;
+        for (index, pass) in passes.iter().enumerate() {
+            self.options
+                .device
+                .seed(SplitMix::at(&[self.recipe().seed, step, index as u64]).next_u64());
+            let output = self.forward(pass)?;
+            let scaled = match self.recipe().loss {
+                Reduction::MeanOfRecords => output.per_record.clone().sum() * (pass.weight / total),
+                Reduction::SumOfRecords => output.per_record.clone().sum() * (pass.weight / count),
+                Reduction::MeanOfTokens => {
+                    output.reduce(st_model::loss::Reduction::TokenMean) * (pass.weight / count)
+                }
+            };
+            let backward = scaled.backward();
+            let losses: Vec<f64> = output.per_record.into_data().iter::<f64>().collect();
+            loss += scaled.into_data().iter::<f64>().sum::<f64>();
+            finite &= losses.iter().all(|l| l.is_finite());
+            self.window.note(pass, &losses);
+            grads.add(
+                &self.model,
+                GradientsParams::from_grads(backward, &self.model),
+                published_name,
+            );
+        }
+        let squared = grads.squared_norms();
+        let norm = squared.iter().map(|(_, s)| s).sum::<f64>().sqrt();
+        self.window.loss += loss;
+        self.window.steps += 1;
+        if !(finite && norm.is_finite()) {
+            return self.skip(&passes, loss, norm, reporter);
+        }
+        let optimizer = self.recipe().optimizer.clone();
+        grads.clip(norm, optimizer.clip_norm);
+        let factor = self.lr_factor();
+        self.model = self.optimizer.step(
+            self.model.clone(),
+            grads,
+            &optimizer,
+            factor,
+            published_name,
+        );
+        self.records += passes.iter().map(|p| p.records.len() as u64).sum::<u64>();
+        self.window.norms(&squared, norm);
+        Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// Frames to losses. While tower and projector rest, they run without autodiff and once per clip.
+    fn forward(&mut self, pass: &Pass) -> Result<LossOutput, TrainError> {
+        let objective = self.prepared.objective;
+        let kinds = self.prepared.clip_kinds(pass);
+        let features = match self.frozen.clone() {
+            None => self.encode(
+                &self.model,
+                &pass.frames.iter().collect::<Vec<_>>(),
+                &pass.clips,
+            )?,
+            Some(frozen) => self.cached_features(&frozen, pass)?,
+        };
+        let visual = self.model.visual_tokens(features, &kinds, objective);
+        Ok(self.model.loss(&pass.batch, &visual, objective))
+    }
+
+    fn encode(
+        &self,
+        model: &LlavaSt,
+        frames: &[&Frames],
+        clips: &[usize],
+    ) -> Result<Tensor<3>, TrainError> {
+        let vision = &self.prepared.config.vision;
+        let patches = siglip::patches(frames, vision, &self.options.device).map_err(|e| {
+            TrainError::Frames {
+                clip: clips
+                    .first()
+                    .map(|c| self.prepared.dataset.clip_id(*c).to_string())
+                    .unwrap_or_default(),
+                reason: e.to_string(),
+                size: vision.image_size,
+            }
+        })?;
+        Ok(model.encode_frames(patches))
+    }
+
+    fn cached_features(&mut self, frozen: &LlavaSt, pass: &Pass) -> Result<Tensor<3>, TrainError> {
+        let missing: Vec<usize> = (0..pass.clips.len())
+            .filter(|&i| !self.features.kept.contains_key(&pass.clips[i]))
+            .collect();
+        let mut fresh = HashMap::new();
+        if !missing.is_empty() {
+            let frames: Vec<&Frames> = missing.iter().map(|&i| &pass.frames[i]).collect();
+            let clips: Vec<usize> = missing.iter().map(|&i| pass.clips[i]).collect();
+            let all = self.encode(frozen, &frames, &clips)?;
+            let mut first = 0;
+            for (clip, frames) in clips.iter().zip(&frames) {
+                let one = all.clone().narrow(0, first, frames.count);
+                first += frames.count;
+                self.features.keep(*clip, &one);
+                fresh.insert(*clip, one);
+            }
+        }
+        let parts = pass
+            .clips
+            .iter()
+            .filter_map(|c| fresh.get(c).or_else(|| self.features.kept.get(c)).cloned());
+        Ok(Tensor::cat(parts.collect(), 0))
+    }
+
+    fn lr_factor(&self) -> f64 {
+        let phase = self
+            .recipe()
+            .phases
+            .get(self.prepared.order.phase(self.step));
+        let own = phase.map_or(1.0, |p| p.lr_scale);
+        own * schedule::factor(
+            &self.recipe().schedule,
+            self.step,
+            self.prepared.order.steps(),
+        )
+    }
+
+    /// Leaves the parameters as they are and writes down what the step was made of.
+    fn skip(
+        &mut self,
+        passes: &[Pass],
+        loss: f64,
+        norm: f64,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), TrainError> {
+        let mut records = Vec::new();
+        for &index in passes.iter().flat_map(|p| &p.records) {
+            let record = self
+                .prepared
+                .dataset
+                .record(index)
+                .map_err(PassError::from)?;
+            records.push(record.id.to_string());
+        }
+        let path = self
+            .prepared
+            .folder
+            .join(format!("nonfinite-step-{:06}.json", self.step));
+        let report = serde_json::json!({
+            "step": self.step, "loss": loss.to_string(), "grad_norm": norm.to_string(), "records": records,
+        });
+        write_atomic(
+            &path,
+            &serde_json::to_vec_pretty(&report)
+                .map_err(|e| CheckpointError::from(std::io::Error::other(e)))?,
+        )?;
+        reporter.warn(&format!("step {}: loss {loss} or gradient norm {norm} is not finite; the step is skipped, its records are in {}", self.step, path.display()));
+        self.skipped.push(self.step);
+        let recent = self
+            .skipped
+            .iter()
+            .rev()
+            .zip((0..=self.step).rev())
+            .take_while(|(a, b)| **a == *b)
+            .count() as u64;
+        if recent >= MAX_SKIPPED {
+            return Err(TrainError::NonFinite {
+                first: self.step + 1 - recent,
+                last: self.step,
+                path,
+            });
+        }
+        Ok(())
+    }
+
+    fn write_line(&mut self, reporter: &mut dyn Reporter) -> Result<(), TrainError> {
+        let window = std::mem::take(&mut self.window);
+        let done = self.step - 1;
+        let phase = self.prepared.order.phase(done);
+        let seconds = window
+            .begun
+            .map_or(0.0, |b| b.elapsed().as_secs_f64())
+            .max(1e-9);
+        let recipe = &self.prepared.recipe;
+        let factor = recipe.phases.get(phase).map_or(1.0, |p| p.lr_scale)
+            * schedule::factor(&recipe.schedule, done, self.prepared.order.steps());
+        let top = recipe
+            .optimizer
+            .groups
+            .iter()
+            .map(|g| g.lr)
+            .fold(recipe.optimizer.lr, f64::max);
+        let line = Line::Train(TrainLine {
+            step: self.step,
+            phase: recipe
+                .phases
+                .get(phase)
+                .map_or_else(|| "all".to_owned(), |p| p.name.clone()),
+            loss: window.loss / f64::from(window.steps.max(1)),
+            tasks: window
+                .tasks
+                .iter()
+                .map(|(t, (sum, n))| (t.clone(), sum / f64::from(*n)))
+                .collect(),
+            lr_factor: factor,
+            lr: top * factor,
+            grad_norm: window.grad_norm,
+            grad_norms: window.grad_norms,
+            records: self.records,
+            records_per_second: real(window.records) / seconds,
+            tokens_per_second: real(window.tokens) / seconds,
+            data_wait: window.waited.as_secs_f64() / seconds,
+            seconds: self.seconds,
+        });
+        reporter.line(&line);
+        self.metrics.write(line)?;
+        Ok(())
+    }
+
+    fn maybe_validate(
+        &mut self,
+        last: bool,
+        reporter: &mut dyn Reporter,
+        validator: &mut Option<&mut (dyn Validate + '_)>,
+    ) -> Result<(), TrainError> {
+        let (Some(plan), Some(validator)) = (&self.prepared.recipe.validation, validator.as_mut())
+        else {
+            return Ok(());
+        };
+        if !(last || (plan.every_steps > 0 && self.step.is_multiple_of(plan.every_steps))) {
+            return Ok(());
+        }
+        let line = validator
+            .validate(&self.model.valid(), self.step)
+            .map_err(TrainError::Validation)?;
+        if self.best.is_none_or(|(loss, _)| line.loss < loss) {
+            self.best = Some((line.loss, self.step));
+        }
+        let line = Line::Validation(line);
+        reporter.line(&line);
+        self.metrics.write(line)?;
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        if self.saved == Some(self.step) {
+            return Ok(());
+        }
+        let state = State {
+            format: FORMAT,
+            step: self.step,
+            recipe: self.prepared.fingerprint.clone(),
+            seconds: self.seconds,
+            metrics_bytes: self.metrics.flushed_bytes()?,
+            records: self.records,
+            best: self.best,
+            files: BTreeMap::new(),
+        };
+        let trainable = parameters::tensors(&self.model, &|name| self.prepared.is_saved(name));
+        self.checkpoints
+            .save(&trainable, &self.optimizer.tensors(), state)?;
+        self.metrics.draw(&self.prepared.recipe.name)?;
+        self.saved = Some(self.step);
+        Ok(())
+    }
+}
+
+impl Window {
+    fn note(&mut self, pass: &Pass, losses: &[f64]) {
+        for (task, loss) in pass.tasks.iter().zip(losses) {
+            let entry = self.tasks.entry(task.as_str().to_owned()).or_default();
+            entry.0 += loss;
+            entry.1 += 1;
+        }
+        self.records += pass.records.len() as u64;
+        self.tokens += pass.batch.tokens() as u64;
+    }
+
+    fn norms(&mut self, squared: &[(String, f64)], norm: f64) {
+        let mut parts: BTreeMap<String, f64> = BTreeMap::new();
+        for (name, square) in squared {
+            *parts.entry(Part::of(name).as_str().to_owned()).or_default() += square;
+        }
+        self.grad_norm = norm;
+        self.grad_norms = parts.into_iter().map(|(p, s)| (p, s.sqrt())).collect();
+    }
+}
+
+impl FeatureCache {
+    fn keep(&mut self, clip: usize, features: &Tensor<3>) {
+        let bytes = features.shape().num_elements() * 4;
+        if self.bytes + bytes <= self.limit {
+            self.bytes += bytes;
+            self.kept.insert(clip, features.clone());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn real(count: impl TryInto<u64>) -> f64 {
+    count.try_into().unwrap_or(u64::MAX) as f64
+}

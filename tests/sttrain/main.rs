@@ -1,0 +1,8 @@
+//! `sttrain` from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod recipes;
+mod runs;
+mod schemas;
+mod world;
