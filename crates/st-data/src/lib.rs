@@ -1,4 +1,9 @@
 //! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.
 
+pub mod dataset;
+pub mod ledger;
+pub mod read;
+pub mod report;
 pub mod shard;
 pub mod synth;
+pub mod validate;

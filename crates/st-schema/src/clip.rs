@@ -37,7 +37,11 @@ impl ClipKey {
             let folder = if absolute { "" } else { data_folder };
             let parts = folder.split('/').chain(path.split('/'));
             let parts: Vec<&str> = parts.filter(|part| !matches!(*part, "" | ".")).collect();
-            let root = if absolute || folder.starts_with('/') { "/" } else { "" };
+            let root = if absolute || folder.starts_with('/') {
+                "/"
+            } else {
+                ""
+            };
             format!("{root}{}", parts.join("/"))
         };
         let media = match &record.media {

@@ -1,9 +1,12 @@
 //! The YAML that lists a stage's annotation files.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Severity;
 
 /// A list of annotation files, as the released `stage1_data.yaml` … `stage3_data.yaml` have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -11,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct DatasetFile {
     /// The annotation files, in order.
     pub datasets: Vec<DatasetEntry>,
+    /// Severities of `stdata validate`'s rules, by rule name, where they differ from `docs/rules.md`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Severity>,
 }
 
 /// One annotation file of a dataset.
@@ -28,6 +34,9 @@ pub struct DatasetEntry {
     #[serde(default)]
     #[schemars(with = "String")]
     pub sampling_strategy: SamplingStrategy,
+    /// Severities for this file, over those of the whole dataset.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rules: BTreeMap<String, Severity>,
 }
 
 /// Why a text is not a dataset file.

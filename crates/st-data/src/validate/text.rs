@@ -1,0 +1,287 @@
+//! Rules about fields and words.
+
+use st_schema::text::{Located, Token, count_placeholders, tokens};
+use st_schema::{Record, Role, Turn, Variables};
+
+use super::{Notebook, Rule};
+
+/// Left over from how texts were made; cut out by the original's trainer.
+pub(super) const MARKERS: [&str; 1] = ["QA_GT_caption_based_noisy"];
+
+/// Parts of templates, of chat formats, and the reference's mark for a span that it could not write.
+const TEMPLATES: [&str; 11] = [
+    "<error>",
+    "<s>",
+    "<e>",
+    "<bbox>",
+    "<bboxes>",
+    "<region>",
+    "<event>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<vid_patch>",
+];
+
+pub(super) const MEDIA: [&str; 2] = ["<image>", "<video>"];
+
+/// Rules about fields other than the conversation.
+pub(super) fn fields(record: &Record, notebook: &mut Notebook<'_>) {
+    for other in ["image", "video"] {
+        if record
+            .extra
+            .get(other)
+            .is_some_and(|value| !value.is_null())
+        {
+            notebook.add(Rule::MediaBoth, || {
+                format!("`{}` and `{other}` both name a file", record.media.kind())
+            });
+        }
+    }
+    for name in ["task", "type"] {
+        if let Some(word) = record.extra.get(name).and_then(serde_json::Value::as_str) {
+            notebook.add(Rule::TaskUnknown, || {
+                format!("`{word}` in `{name}` is no task")
+            });
+        }
+    }
+    if let Some(reason) = unsafe_path(record.media.path()) {
+        notebook.add(Rule::PathUnsafe, || {
+            format!("the path `{}` {reason}", record.media.path())
+        });
+    }
+    if !record.variables.is_empty() || record.variables.missing().count() < 6 {
+        let missing: Vec<&str> = record.variables.missing().collect();
+        if !missing.is_empty() {
+            notebook.add(Rule::VariablesIncomplete, || {
+                format!("`variables` lacks {}", missing.join(", "))
+            });
+        }
+    }
+}
+
+fn unsafe_path(path: &str) -> Option<&'static str> {
+    if path.trim().is_empty() {
+        Some("is empty")
+    } else if path.starts_with(['/', '\\'])
+        || path
+            .get(1..3)
+            .is_some_and(|start| start == ":\\" || start == ":/")
+    {
+        Some("is absolute")
+    } else if path.contains("://") {
+        Some("is a URL")
+    } else if path.contains('\0') {
+        Some("holds a zero byte")
+    } else if path.split(['/', '\\']).any(|part| part == "..") {
+        Some("leads out of the media folder")
+    } else {
+        None
+    }
+}
+
+/// Rules about the turns.
+pub(super) fn conversation(record: &Record, context_tokens: usize, notebook: &mut Notebook<'_>) {
+    roles(&record.conversations, notebook);
+    media_placeholder(record, notebook);
+    let mut length = 0;
+    for (number, turn) in record.conversations.iter().enumerate() {
+        words(number, turn, notebook);
+        length += coordinate_tokens(number, turn, notebook) + turn.value.len().div_ceil(4);
+    }
+    if length > context_tokens {
+        notebook.add(Rule::TextLength, || {
+            format!("about {length} tokens; the context holds {context_tokens}")
+        });
+    }
+    if !notebook.has(Rule::TokenMalformed) && !notebook.has(Rule::TokenSide) {
+        counts(record, notebook);
+    }
+}
+
+fn roles(turns: &[Turn], notebook: &mut Notebook<'_>) {
+    let spoken = turns
+        .iter()
+        .position(|turn| turn.from != Role::System)
+        .unwrap_or(turns.len());
+    if spoken == turns.len() {
+        notebook.add(Rule::RoleOrder, || "there is no turn".into());
+        return;
+    }
+    let due = |index: usize| {
+        if index.is_multiple_of(2) {
+            Role::Human
+        } else {
+            Role::Gpt
+        }
+    };
+    let wrong = turns[spoken..]
+        .iter()
+        .enumerate()
+        .find(|(index, turn)| turn.from != due(*index));
+    if let Some((index, turn)) = wrong {
+        notebook.add(Rule::RoleOrder, || {
+            format!(
+                "turn {} is {}, not {}",
+                spoken + index,
+                turn.from.as_str(),
+                due(index).as_str()
+            )
+        });
+    } else if (turns.len() - spoken) % 2 == 1 {
+        notebook.add(Rule::RoleOrder, || "the last question has no answer".into());
+    }
+}
+
+fn media_placeholder(record: &Record, notebook: &mut Notebook<'_>) {
+    let due = record.media.placeholder();
+    let found: usize = record
+        .conversations
+        .iter()
+        .map(|turn| count(&turn.value))
+        .sum();
+    let first = record
+        .conversations
+        .iter()
+        .find(|turn| turn.from == Role::Human);
+    if found != 1 {
+        notebook.add(Rule::MediaPlaceholder, || {
+            format!("{found} media placeholders instead of one {due}")
+        });
+    } else if first.is_some_and(|turn| !turn.value.starts_with(due)) {
+        notebook.add(Rule::MediaPlaceholder, || {
+            format!("the first human turn does not begin with {due}")
+        });
+    }
+}
+
+fn count(text: &str) -> usize {
+    MEDIA
+        .iter()
+        .map(|placeholder| text.matches(placeholder).count())
+        .sum()
+}
+
+/// Rules about plain words in one turn.
+fn words(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) {
+    let text = &turn.value;
+    if is_blank(text) {
+        match turn.from {
+            Role::Gpt => notebook.add(Rule::AnswerEmpty, || format!("turn {number} says nothing")),
+            Role::Human => notebook.add(Rule::QuestionEmpty, || {
+                format!("turn {number} asks nothing")
+            }),
+            Role::System => {}
+        }
+    } else if turn.from == Role::Gpt
+        && let Some(reason) = broken_off(text)
+    {
+        notebook.add(Rule::AnswerTruncated, || format!("turn {number} {reason}"));
+    }
+    if let Some(marker) = MARKERS.iter().find(|marker| text.contains(**marker)) {
+        notebook.add(Rule::TextMarker, || {
+            format!("turn {number} holds `{marker}`")
+        });
+    }
+    if memchr::memchr(b'<', text.as_bytes()).is_some()
+        && let Some(marker) = TEMPLATES.iter().find(|marker| text.contains(**marker))
+    {
+        notebook.add(Rule::TextTemplate, || {
+            format!("turn {number} holds `{marker}`")
+        });
+    }
+    if text
+        .bytes()
+        .any(|byte| byte >= 0x7f || (byte < 0x20 && byte != b'\n' && byte != b'\t'))
+    {
+        characters(number, text, notebook);
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    let text = text.trim();
+    text.is_empty() || MEDIA.iter().any(|placeholder| text == *placeholder)
+}
+
+fn broken_off(text: &str) -> Option<&'static str> {
+    let end = text.trim_end();
+    if end.ends_with([',', ':', ';', '(', '[', '{', '<']) {
+        return Some("breaks off");
+    }
+    let open = |opening: char, closing: char| text.rfind(opening) > text.rfind(closing);
+    if open('[', ']') || open('{', '}') {
+        return Some("ends inside a bracket");
+    }
+    None
+}
+
+/// Whether a character has no place in a text.
+pub(super) fn is_control(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || c == '\u{feff}'
+}
+
+fn characters(number: usize, text: &str, notebook: &mut Notebook<'_>) {
+    if super::repair::demojibake(text).is_some() {
+        notebook.add(Rule::TextMojibake, || {
+            format!("turn {number} holds UTF-8 that was read as Windows-1252")
+        });
+    } else if let Some(c) = text.chars().find(|&c| is_control(c)) {
+        notebook.add(Rule::TextControl, || {
+            format!(
+                "turn {number} holds the control character U+{:04X}",
+                u32::from(c)
+            )
+        });
+    }
+    if text.contains('\u{fffd}') {
+        notebook.add(Rule::TextReplaced, || format!("turn {number} holds U+FFFD"));
+    }
+}
+
+/// Looks at a turn's coordinate tokens and says how many tokens of the model they are, less their share as text.
+fn coordinate_tokens(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) -> usize {
+    let mut placeholders = 0;
+    for Located { start, end, token } in tokens(&turn.value) {
+        match token {
+            Token::Placeholder(axis, side) => {
+                placeholders += 1;
+                if side != turn.from.side() && !notebook.has(Rule::TokenSide) {
+                    notebook.add(Rule::TokenSide, || {
+                        format!(
+                            "turn {number}, byte {start}: {} in a {} turn",
+                            axis.placeholder(side),
+                            turn.from.as_str()
+                        )
+                    });
+                }
+            }
+            Token::Numbered(..) | Token::Bin(..) | Token::Malformed => {
+                if !notebook.has(Rule::TokenMalformed) {
+                    notebook.add(Rule::TokenMalformed, || {
+                        format!(
+                            "turn {number}, byte {start}: `{}` is no placeholder",
+                            &turn.value[start..end]
+                        )
+                    });
+                }
+            }
+        }
+    }
+    placeholders
+}
+
+fn counts(record: &Record, notebook: &mut Notebook<'_>) {
+    let placeholders = count_placeholders(&record.conversations);
+    for (axis, side, numbers) in record.variables.iter() {
+        let expected = placeholders[axis as usize][side as usize];
+        if expected != numbers.len() {
+            notebook.add(Rule::PlaceholderCount, || {
+                let (name, placeholder) = (Variables::name(axis, side), axis.placeholder(side));
+                format!(
+                    "{expected} {placeholder} in the text, {} numbers in `{name}`",
+                    numbers.len()
+                )
+            });
+        }
+    }
+}
