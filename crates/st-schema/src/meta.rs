@@ -176,3 +176,24 @@ fn read_size<'de, A: MapAccess<'de>>(
     );
     Ok(true)
 }
+
+impl schemars::JsonSchema for Meta {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Meta".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "description": "The clip's frame range and the file's properties, all optional.",
+            "properties": {
+                "split": { "type": ["array", "null"], "items": { "type": "integer", "minimum": 0 }, "minItems": 2, "maxItems": 2,
+                    "description": "First and last frame of the clip, both inclusive, in presentation order." },
+                "width": { "type": ["integer", "null"], "minimum": 0, "description": "Width of the original picture in pixels." },
+                "height": { "type": ["integer", "null"], "minimum": 0, "description": "Height of the original picture in pixels." },
+                "fps": { "type": ["number", "null"], "description": "Average frames per second." },
+                "frames": { "type": ["integer", "null"], "minimum": 0, "description": "Frames in the file." }
+            }
+        })
+    }
+}

@@ -404,6 +404,36 @@ impl<'de> Visitor<'de> for RecordVisitor {
     }
 }
 
+impl schemars::JsonSchema for Record {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Record".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let task = generator.subschema_for::<Task>();
+        let turn = generator.subschema_for::<Turn>();
+        let meta = generator.subschema_for::<Meta>();
+        let variables = generator.subschema_for::<Variables>();
+        schemars::json_schema!({
+            "type": "object",
+            "description": "One training or evaluation example: one media item, a conversation, its coordinates. Unknown fields are kept.",
+            "properties": {
+                "id": { "type": ["string", "integer"], "description": "The record's name." },
+                "source": { "type": ["string", "null"], "description": "The dataset it comes from." },
+                "task": { "anyOf": [task, { "type": "string" }, { "type": "null" }], "description": "What it teaches; an unknown word is kept and warned about." },
+                "type": { "description": "The released files' name for `task`." },
+                "image": { "type": ["string", "null"], "description": "Path of the image under the dataset's data_folder." },
+                "video": { "type": ["string", "null"], "description": "Path of the video under the dataset's data_folder." },
+                "meta": { "anyOf": [meta, { "type": "null" }] },
+                "conversations": { "type": "array", "items": turn },
+                "variables": { "anyOf": [variables, { "type": "null" }] }
+            },
+            "required": ["conversations"],
+            "anyOf": [{ "required": ["image"] }, { "required": ["video"] }]
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -182,3 +182,19 @@ impl<'de> Visitor<'de> for TurnVisitor {
         })
     }
 }
+
+impl schemars::JsonSchema for Turn {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Turn".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let role = generator.subschema_for::<Role>();
+        schemars::json_schema!({
+            "type": "object",
+            "description": "Who speaks, and what, with bare placeholders such as <TEMP-OUTPUT> for coordinates.",
+            "properties": { "from": role, "value": { "type": "string" } },
+            "required": ["from", "value"]
+        })
+    }
+}

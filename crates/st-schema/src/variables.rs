@@ -162,3 +162,22 @@ impl<'de> Visitor<'de> for VariablesVisitor {
         Ok(variables)
     }
 }
+
+impl schemars::JsonSchema for Variables {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Variables".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let list = serde_json::json!({ "type": "array", "items": { "type": "number" } });
+        let lists: Extra = NAMES
+            .iter()
+            .map(|name| ((*name).to_owned(), list.clone()))
+            .collect();
+        schemars::json_schema!({
+            "type": "object",
+            "description": "The placeholders' numbers, a list for each axis and side, in order of appearance.",
+            "properties": lists
+        })
+    }
+}

@@ -251,7 +251,7 @@ impl Judge {
         text::conversation(record, self.context_tokens, notebook);
         geometry::split(record, notebook);
         geometry::numbers(record, self.plan, notebook);
-        if notebook.has(Rule::PathUnsafe) {
+        if notebook.has(Rule::PathUnsafe) || notebook.has(Rule::MediaBoth) {
             return None;
         }
         self.media

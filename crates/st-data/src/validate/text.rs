@@ -83,7 +83,9 @@ fn unsafe_path(path: &str) -> Option<&'static str> {
 /// Rules about the turns.
 pub(super) fn conversation(record: &Record, context_tokens: usize, notebook: &mut Notebook<'_>) {
     roles(&record.conversations, notebook);
-    media_placeholder(record, notebook);
+    if !notebook.has(Rule::MediaBoth) {
+        media_placeholder(record, notebook);
+    }
     let mut length = 0;
     for (number, turn) in record.conversations.iter().enumerate() {
         words(number, turn, notebook);

@@ -1,0 +1,137 @@
+//! `schemas/*.schema.json` are those of the types, and what is written fits them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failing test may panic; a skip is said aloud"
+)]
+
+use std::path::Path;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+use st_data::ledger::{Ledger, RejectLine, Settings, validate};
+use st_schema::{DatasetFile, Record};
+
+fn schema<T: JsonSchema>(id: &str) -> Value {
+    let mut schema = schema_for!(T).to_value();
+    schema["$id"] = format!("{id}.schema.json").into();
+    schema
+}
+
+fn all() -> [(&'static str, Value); 4] {
+    [
+        ("record", schema::<Record>("record")),
+        ("dataset", schema::<DatasetFile>("dataset")),
+        ("reject", schema::<RejectLine>("reject")),
+        ("validate", schema::<Ledger>("validate")),
+    ]
+}
+
+/// Run with `UPDATE=1` to write the schemas anew.
+#[test]
+fn schemas_are_those_of_the_types() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas"));
+    for (name, schema) in all() {
+        let path = folder.join(format!("{name}.schema.json"));
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            found,
+            text,
+            "{}: run the test with UPDATE=1",
+            path.display()
+        );
+    }
+}
+
+fn fits(name: &str, value: &Value) {
+    let (_, schema) = all().into_iter().find(|(id, _)| *id == name).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|error| error.to_string())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}\n{value}");
+}
+
+fn misses(name: &str, value: &Value) {
+    let (_, schema) = all().into_iter().find(|(id, _)| *id == name).unwrap();
+    assert!(
+        !jsonschema::validator_for(&schema).unwrap().is_valid(value),
+        "{value}"
+    );
+}
+
+#[test]
+fn what_is_written_fits() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("a.jsonl");
+    let good = r#"{"id":"a","type":"rec","image":"a.jpg","conversations":[{"from":"human","value":"<image>\nWhere?"},{"from":"gpt","value":"There."}]}"#;
+    let bad = good.replace("There.", "").replace("\"a\"", "7");
+    std::fs::write(&path, format!("{good}\n{bad}\nnothing\n")).unwrap();
+    let inputs = st_data::dataset::inputs(&[path]).unwrap();
+    let rejects = folder.path().join("rejects");
+    let settings = Settings {
+        rejects: Some(rejects),
+        fix: true,
+        ..Settings::default()
+    };
+    let ledger = validate(&inputs, &settings, |_| ()).unwrap();
+    assert_eq!((ledger.total.kept, ledger.total.rejected), (1, 2));
+    fits("validate", &serde_json::to_value(&ledger).unwrap());
+    let lines = std::fs::read_to_string(ledger.files[0].rejects.as_ref().unwrap()).unwrap();
+    for line in lines.lines() {
+        fits("reject", &serde_json::from_str(line).unwrap());
+    }
+    let fixed = std::fs::read_to_string(ledger.files[0].fixed.as_ref().unwrap()).unwrap();
+    assert_eq!(fixed.trim_end(), good);
+    fits("record", &serde_json::from_str(&fixed).unwrap());
+
+    misses(
+        "record",
+        &serde_json::from_str("{\"id\":\"a\",\"conversations\":[]}").unwrap(),
+    );
+    misses(
+        "dataset",
+        &serde_json::json!({"datasets": [{"json_path": "a", "data_folder": "b", "sampling_stategy": "all"}]}),
+    );
+}
+
+/// The released shapes fit too.
+#[test]
+fn real_records_fit() {
+    let root = std::env::var_os("ST_MEDIA").map_or_else(
+        || {
+            Path::new(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../shared/media"
+            ))
+            .to_owned()
+        },
+        Into::into,
+    );
+    let Ok(files) = std::fs::read_dir(root.join("real")) else {
+        println!("skipped: {} holds no folder `real`", root.display());
+        return;
+    };
+    let mut records = 0;
+    for file in files {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap();
+        for value in list {
+            fits("record", &value);
+            let record: Record = serde_json::from_value(value.clone()).unwrap();
+            assert_eq!(serde_json::to_string(&record).unwrap(), value.to_string());
+            records += 1;
+        }
+    }
+    assert!(records > 0);
+    let yaml = std::fs::read_to_string(root.join("real.yaml")).unwrap();
+    let dataset: DatasetFile = yaml.parse().unwrap();
+    fits("dataset", &serde_json::to_value(dataset).unwrap());
+}
