@@ -5,5 +5,6 @@ pub mod ledger;
 pub mod read;
 pub mod report;
 pub mod shard;
+pub mod stats;
 pub mod synth;
 pub mod validate;
