@@ -21,7 +21,10 @@ const TABLE: [(&str, &[&str]); 13] = [
         &["st-model", "st-schema", "st-shard", "st-weights"],
     ),
     ("stdata", &["st-data", "st-schema", "st-shard"]),
-    ("sttrain", &["st-eval", "st-model", "st-schema", "st-train"]),
+    (
+        "sttrain",
+        &["st-eval", "st-model", "st-schema", "st-train", "st-weights"],
+    ),
     (
         "steval",
         &[

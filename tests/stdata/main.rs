@@ -2,6 +2,7 @@
 
 mod cli;
 mod shard;
+mod stats;
 mod synth;
 
 use assert_cmd::Command;

@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod error_line;
 mod exit_status;
 mod globals;
 mod progress;
@@ -19,10 +20,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {
         Ok(status) => status.into(),
-        Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(error) if error_line::is_broken_pipe(&error) => ExitStatus::Done.into(),
         Err(error) => {
             // Nowhere to report a closed stderr to; the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", error_line::of(&error));
             ExitCode::from(ExitStatus::FAILED)
         }
     }
@@ -39,13 +40,4 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::ShardWorker(args) => commands::shard_worker::run(args),
         Command::Completions(args) => commands::completions::run(args),
     }
-}
-
-/// `stdata … | head` closes our stdout; that is the reader's choice and no failure.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }
