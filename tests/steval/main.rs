@@ -1,3 +1,6 @@
 //! The `steval` program from outside.
 
+mod fixture;
+mod predict;
+mod recipes;
 mod score;

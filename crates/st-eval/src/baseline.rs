@@ -8,7 +8,7 @@ use serde::Serialize;
 use st_schema::Bin;
 
 use crate::bootstrap::{Bootstrap, Interval};
-use crate::score::{MetricDef, Protocol, Values, metrics};
+use crate::score::{Measure, MetricDef, Protocol, Values, metrics};
 use crate::strict::{Truth, TubeTruth, box_iou, span_iou};
 use crate::task::EvalTask;
 
@@ -67,7 +67,7 @@ pub fn constants(task: EvalTask, truths: &[Truth], bootstrap: Option<&Bootstrap>
                 metric: metric.name,
                 value: metric.finish(column.iter().sum::<f64>(), length(column.len())),
                 interval: interval.map(|interval| interval.map(|mean| metric.finish(mean, 1.0))),
-                answer: describe(task, guess),
+                answer: describe(task, metric.measure, guess),
             }
         })
         .collect()
@@ -262,17 +262,22 @@ fn neighbours(guess: Guess, step: i16) -> Vec<Guess> {
     found
 }
 
-fn describe(task: EvalTask, guess: Guess) -> String {
+/// The parts of a guess that the metric looks at, in words.
+fn describe(task: EvalTask, measure: Measure, guess: Guess) -> String {
     let [x1, y1, x2, y2] = guess.corners.map(fraction);
     let [start, end] = guess.span.map(fraction);
     let bbox = format!("box [{x1:.2}, {y1:.2}, {x2:.2}, {y2:.2}]");
-    match task {
-        EvalTask::Rec => bbox,
-        EvalTask::Tvg => format!("span {{{start:.2}, {end:.2}}}"),
-        EvalTask::Stvg => format!("span {{{start:.2}, {end:.2}}}, {bbox}"),
-        EvalTask::Svg => format!("{bbox} over the span asked for"),
-        EvalTask::Elc if guess.relative => format!("ends {end:.2} after the start, {bbox}"),
-        EvalTask::Elc => format!("ends in {end:.2}, {bbox}"),
+    let span = match task {
+        EvalTask::Rec => None,
+        EvalTask::Svg => Some("the span asked for".to_owned()),
+        EvalTask::Elc if guess.relative => Some(format!("ends {end:.2} after the start")),
+        EvalTask::Elc => Some(format!("ends in {end:.2}")),
+        EvalTask::Tvg | EvalTask::Stvg => Some(format!("span {{{start:.2}, {end:.2}}}")),
+    };
+    match (span, measure) {
+        (Some(span), Measure::Tiou) => span,
+        (Some(span), _) => format!("{span}, {bbox}"),
+        (None, _) => bbox,
     }
 }
 

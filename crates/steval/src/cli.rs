@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, report, score};
+use crate::commands::{ask, completions, predict, report, score};
 use crate::globals::GlobalArgs;
 
 /// Predicts and scores grounding benchmarks, answers single questions, writes reports.
@@ -24,6 +24,10 @@ pub struct Cli {
 /// One subcommand a file, in `commands/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Answer benchmarks with a model
+    Predict(predict::Args),
+    /// Ask one question about one image or video and draw the answer
+    Ask(ask::Args),
     /// Score result files; needs no model
     Score(score::Args),
     /// Compare runs on one page: scores, distributions, pictures

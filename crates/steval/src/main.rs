@@ -5,8 +5,10 @@ mod commands;
 mod draw;
 mod exit_status;
 mod globals;
+mod model;
 mod picture;
 mod progress;
+mod question;
 mod records;
 mod result_file;
 mod write;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
     let globals = Globals::resolve(&cli.globals)?;
     match &cli.command {
+        Command::Predict(args) => commands::predict::run(args, &globals),
+        Command::Ask(args) => commands::ask::run(args, &globals),
         Command::Report(args) => commands::report::run(args, &globals),
         Command::Score(args) => commands::score::run(args, &globals),
         Command::Completions(args) => commands::completions::run(args),

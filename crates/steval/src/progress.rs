@@ -17,6 +17,8 @@ pub struct Progress<'a> {
     label: String,
     total: u64,
     done: AtomicU64,
+    /// Items that were there before the start.
+    skipped: AtomicU64,
     started: Instant,
     last_line: Mutex<Instant>,
     bar: Option<ProgressBar>,
@@ -45,9 +47,20 @@ impl<'a> Progress<'a> {
             label: label.to_owned(),
             total,
             done: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             started: now,
             last_line: Mutex::new(now),
             bar,
+        }
+    }
+
+    /// Counts `items` as done before this run; they take no part in the estimate.
+    pub fn skip(&self, items: u64) {
+        self.done.fetch_add(items, Ordering::Relaxed);
+        self.skipped.fetch_add(items, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.set_position(items);
+            bar.reset_eta();
         }
     }
 
@@ -73,8 +86,19 @@ impl<'a> Progress<'a> {
         self.globals.say(self.line(done));
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn line(&self, done: u64) -> String {
         let seconds = self.started.elapsed().as_secs_f64();
-        format!("{}: {done}/{} in {seconds:.1} s", self.label, self.total)
+        let fresh = done.saturating_sub(self.skipped.load(Ordering::Relaxed));
+        let left = self.total.saturating_sub(done);
+        let estimate = if fresh > 0 && left > 0 {
+            format!(", about {:.0} s left", seconds / fresh as f64 * left as f64)
+        } else {
+            String::new()
+        };
+        format!(
+            "{}: {done}/{} in {seconds:.1} s{estimate}",
+            self.label, self.total
+        )
     }
 }
