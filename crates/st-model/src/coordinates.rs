@@ -179,7 +179,8 @@ pub fn interpolate(table: Tensor<2>, locations: &[(usize, Location)]) -> Tensor<
 }
 
 /// A list of row numbers as a tensor.
-pub(crate) fn index(rows: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+#[must_use]
+pub fn index(rows: impl Iterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
     #[expect(clippy::cast_possible_wrap, reason = "row numbers are far below 2^63")]
     let rows: Vec<i64> = rows.map(|row| row as i64).collect();
     let count = rows.len();

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod census;
 pub mod config;
 pub mod coordinates;
+mod cpu;
 pub mod generate;
 pub mod init;
 pub mod input;

@@ -1,8 +1,13 @@
 //! The few operations that everything else is made of.
 //!
-//! Each is written with plain tensor operations, so that it runs and differentiates on every device.
+//! [`plain`] writes each with plain tensor operations. For 32-bit tensors of the CPU backend, fused forms with their own backward passes
+//! take their place.
 
-use burn::tensor::{Tensor, TensorData, activation, module};
+use burn::tensor::Tensor;
+
+use crate::cpu;
+
+pub mod plain;
 
 /// Which keys a query may look at.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +25,7 @@ pub enum Mask<'a> {
 
 /// `x W^T + b` with `x: [rows, in]`, `weight: [out, in]`, `bias: [out]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    module::linear(x, weight.transpose(), bias)
+    cpu::linear(&x, &weight, bias.as_ref()).unwrap_or_else(|| plain::linear(x, weight, bias))
 }
 
 /// Layer norm of the last axis with biased variance.
@@ -30,48 +35,37 @@ pub fn layer_norm<const D: usize>(
     bias: Tensor<1>,
     epsilon: f64,
 ) -> Tensor<D> {
-    module::layer_norm(x, weight, Some(bias), epsilon)
+    cpu::layer_norm(&x, &weight, &bias, epsilon)
+        .unwrap_or_else(|| plain::layer_norm(x, weight, bias, epsilon))
 }
 
 /// `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis.
 pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
-    let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);
-    let inverse = mean_square.add_scalar(epsilon).sqrt().recip();
-    x * inverse * weight.unsqueeze()
+    cpu::rms_norm(&x, &weight, epsilon).unwrap_or_else(|| plain::rms_norm(x, weight, epsilon))
 }
 
 /// Exact GELU, `x Φ(x)`.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let half = x.clone().mul_scalar(0.5);
-    half * x
-        .mul_scalar(std::f64::consts::FRAC_1_SQRT_2)
-        .erf()
-        .add_scalar(1.0)
+    cpu::gelu(&x).unwrap_or_else(|| plain::gelu(x))
 }
 
 /// GELU by its tanh approximation, as `SigLIP` uses it.
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cube = (x.clone() * x.clone() * x.clone()).mul_scalar(0.044_715);
-    let inner = (x.clone() + cube).mul_scalar((2.0 / std::f64::consts::PI).sqrt());
-    x.mul_scalar(0.5) * inner.tanh().add_scalar(1.0)
+    cpu::gelu_tanh(&x).unwrap_or_else(|| plain::gelu_tanh(x))
 }
 
 /// `silu(gate) * up`.
 pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
-    activation::silu(gate) * up
+    cpu::swiglu(&gate, &up).unwrap_or_else(|| plain::swiglu(gate, up))
 }
 
 /// Rotates pairs `(i, i + width/2)` of the last axis.
 ///
 /// # Shapes
 /// - `x`: `[batch, positions, heads, width]`
-/// - `cos`, `sin`: `[batch or 1, positions, 1, width]`
+/// - `cos`, `sin`: `[batch or 1, positions, 1, width]`; no gradient reaches them
 pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
-    let first = x.clone().narrow(3, 0, half);
-    let second = x.clone().narrow(3, half, half);
-    let turned = Tensor::cat(vec![second.neg(), first], 3);
-    x * cos + turned * sin
+    cpu::rotate(&x, &cos, &sin).unwrap_or_else(|| plain::rotate(x, cos, sin))
 }
 
 /// Queries of one block of [`attention`]; the scores of a block are what is in memory at a time when no gradient is tracked.
@@ -95,6 +89,7 @@ pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, mask: Mask<
         blocks.push(match mask {
             Mask::Full => attention_block(block, key.clone(), value.clone(), mask),
             Mask::Causal { offset, starts } => {
+                // Later keys are seen by no query of this block.
                 let seen = offset + start + length;
                 let (key, value) = (
                     key.clone().narrow(1, 0, seen),
@@ -121,60 +116,6 @@ fn attention_block(
     value: Tensor<4>,
     mask: Mask<'_>,
 ) -> Tensor<4> {
-    let [batch, queries, heads, width] = query.dims();
-    let [_, keys, key_heads, _] = key.dims();
-    assert!(
-        heads.is_multiple_of(key_heads),
-        "{heads} query heads cannot share {key_heads} key heads"
-    );
-    let group = heads / key_heads;
-    #[expect(clippy::cast_precision_loss, reason = "a head width is far below 2^52")]
-    let scale = (width as f64).sqrt().recip();
-
-    // [B, Q, KH * G, W] -> [B, KH, G * Q, W]
-    let query: Tensor<5> = query
-        .mul_scalar(scale)
-        .reshape([batch, queries, key_heads, group, width]);
-    let query: Tensor<4> =
-        query
-            .permute([0, 2, 3, 1, 4])
-            .reshape([batch, key_heads, group * queries, width]);
-    let key = key.permute([0, 2, 3, 1]); // [B, KH, W, K]
-    let value = value.permute([0, 2, 1, 3]); // [B, KH, K, W]
-
-    let mut scores = query.matmul(key); // [B, KH, G * Q, K]
-    if let Some(bias) = mask_bias(mask, queries, keys, &scores) {
-        let split: Tensor<5> = scores.reshape([batch, key_heads, group, queries, keys]);
-        scores = (split + bias).reshape([batch, key_heads, group * queries, keys]);
-    }
-    let mixed = activation::softmax(scores, 3).matmul(value);
-    // [B, KH, G * Q, W] -> [B, Q, KH * G, W]
-    let mixed: Tensor<5> = mixed.reshape([batch, key_heads, group, queries, width]);
-    mixed
-        .permute([0, 3, 1, 2, 4])
-        .reshape([batch, queries, heads, width])
-}
-
-/// Zero where a key is seen and a large negative number elsewhere, `[rows or 1, 1, 1, queries, keys]`; `None` when all keys are seen.
-///
-/// Finite, so that a query in the padding, which sees no key, gives finite numbers too.
-fn mask_bias(mask: Mask<'_>, queries: usize, keys: usize, like: &Tensor<4>) -> Option<Tensor<5>> {
-    let Mask::Causal { offset, starts } = mask else {
-        return None;
-    };
-    let sees_all =
-        queries == 1 && starts.is_none_or(|starts| starts.iter().all(|start| *start == 0));
-    if sees_all && offset + 1 == keys {
-        return None;
-    }
-    let rows = starts.unwrap_or(&[0]);
-    let mut bias = vec![-1e30_f32; rows.len() * queries * keys];
-    for (row, line) in bias.chunks_exact_mut(keys).enumerate() {
-        let (start, end) = (rows[row / queries], (offset + row % queries + 1).min(keys));
-        if start < end {
-            line[start..end].fill(0.0);
-        }
-    }
-    let data = TensorData::new(bias, [rows.len(), 1, 1, queries, keys]);
-    Some(Tensor::from_data(data, (&like.device(), like.dtype())))
+    cpu::attention(&query, &key, &value, mask)
+        .unwrap_or_else(|| plain::attention(query, key, value, mask))
 }

@@ -4,7 +4,7 @@
 //! is touched here: values come from a [`WeightSource`] and go out as an iterator.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Bytes, DType, FloatDType, Tensor, TensorData};
+use burn::tensor::{Bytes, DType, FloatDType, Gradients, Tensor, TensorData};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -258,6 +258,18 @@ impl LlavaSt {
         Box::new(reader.found.into_iter().map(|(name, read)| (name, read())))
     }
 
+    /// Gradients by published name, in module order; parameters without a gradient are left out.
+    #[must_use]
+    pub fn named_gradients(&self, gradients: &Gradients) -> Vec<(String, TensorData)> {
+        let mut reader = GradientReader {
+            path: Vec::new(),
+            gradients,
+            found: Vec::new(),
+        };
+        self.visit(&mut reader);
+        reader.found
+    }
+
     /// Takes values from a source, one tensor at a time.
     ///
     /// # Errors
@@ -439,6 +451,22 @@ impl ModuleVisitor for Reader {
             name_at(&self.path),
             Box::new(move || param.val().into_data()),
         ));
+    }
+}
+
+struct GradientReader<'a> {
+    path: Path,
+    gradients: &'a Gradients,
+    found: Vec<(String, TensorData)>,
+}
+
+impl ModuleVisitor for GradientReader<'_> {
+    follow_path!();
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.found.push((name_at(&self.path), gradient.into_data()));
+        }
     }
 }
 
