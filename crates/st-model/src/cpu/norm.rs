@@ -63,16 +63,13 @@ impl Kernel<3> for LayerNorm {
                     .zip(input.chunks_exact(width))
                     .zip(moments);
                 for ((output, input), moments) in rows {
-                    let mean = input.iter().sum::<f32>() * share(width);
-                    let square = input
-                        .iter()
-                        .map(|value| (value - mean) * (value - mean))
-                        .sum::<f32>();
-                    let inverse = inverse_root(square * share(width), self.epsilon);
-                    for (((output, input), weight), bias) in
-                        output.iter_mut().zip(input).zip(weight).zip(bias)
-                    {
-                        *output = (input - mean) * inverse * weight + bias;
+                    let mean = sum(input) * share(width);
+                    for (output, input) in output.iter_mut().zip(input) {
+                        *output = input - mean;
+                    }
+                    let inverse = inverse_root(dot(output, output) * share(width), self.epsilon);
+                    for ((output, weight), bias) in output.iter_mut().zip(weight).zip(bias) {
+                        *output = *output * inverse * weight + bias;
                     }
                     *moments = [mean, inverse];
                 }
@@ -103,36 +100,34 @@ impl Kernel<3> for LayerNorm {
                     moments: &[[f32; 2]],
                     output: &mut [f32]| {
             let mut outputs = output.chunks_exact_mut(width);
+            let (mut normal, mut pulled) = (vec![0.0f32; width], vec![0.0f32; width]);
             let rows = input
                 .chunks_exact(width)
                 .zip(gradient.chunks_exact(width))
                 .zip(moments);
             for ((input, gradient), [mean, inverse]) in rows {
-                for ((((weight, bias), input), gradient), _) in weights
+                for ((normal, input), (pulled, (gradient, scale))) in normal
                     .iter_mut()
-                    .zip(biases.iter_mut())
                     .zip(input)
-                    .zip(gradient)
-                    .zip(scale)
+                    .zip(pulled.iter_mut().zip(gradient.iter().zip(scale)))
                 {
-                    *weight += gradient * (input - mean) * inverse;
+                    *normal = (input - mean) * inverse;
+                    *pulled = gradient * scale;
+                }
+                let sums = weights.iter_mut().zip(biases.iter_mut());
+                for ((weight, bias), (normal, gradient)) in sums.zip(normal.iter().zip(gradient)) {
+                    *weight += gradient * normal;
                     *bias += gradient;
                 }
                 let Some(output) = outputs.next() else {
                     continue;
                 };
-                let (mut total, mut along) = (0.0f32, 0.0f32);
-                for ((input, gradient), scale) in input.iter().zip(gradient).zip(scale) {
-                    let pulled = gradient * scale;
-                    total += pulled;
-                    along += pulled * (input - mean) * inverse;
-                }
-                let (total, along) = (total * share(width), along * share(width));
-                for (((output, input), gradient), scale) in
-                    output.iter_mut().zip(input).zip(gradient).zip(scale)
-                {
-                    *output =
-                        inverse * (gradient * scale - total - (input - mean) * inverse * along);
+                let (total, along) = (
+                    sum(&pulled) * share(width),
+                    dot(&pulled, &normal) * share(width),
+                );
+                for ((output, pulled), normal) in output.iter_mut().zip(&pulled).zip(&normal) {
+                    *output = inverse * (pulled - total - normal * along);
                 }
             }
         };
@@ -230,7 +225,7 @@ impl Kernel<2> for RmsNorm {
             .zip(inverses.par_chunks(task));
         let partial: Vec<Vec<f32>> = tasks
             .map(|(((output, input), gradient), inverses)| {
-                let mut weights = vec![0.0f32; width];
+                let (mut weights, mut pulled) = (vec![0.0f32; width], vec![0.0f32; width]);
                 vectorized(|| {
                     let rows = output
                         .chunks_exact_mut(width)
@@ -238,22 +233,18 @@ impl Kernel<2> for RmsNorm {
                     for (((output, input), gradient), inverse) in
                         rows.zip(gradient.chunks_exact(width)).zip(inverses)
                     {
-                        let mut along = [0.0f32; 16];
-                        for (place, ((input, gradient), scale)) in
-                            input.iter().zip(gradient).zip(scale).enumerate()
+                        for ((pulled, gradient), scale) in
+                            pulled.iter_mut().zip(gradient).zip(scale)
                         {
-                            along[place % 16] += input * gradient * scale;
+                            *pulled = gradient * scale;
                         }
-                        let along = along.iter().sum::<f32>() * share(width) * inverse * inverse;
-                        let values = output
-                            .iter_mut()
-                            .zip(input)
-                            .zip(gradient)
-                            .zip(scale)
-                            .zip(weights.iter_mut());
-                        for ((((output, input), gradient), scale), weight) in values {
+                        let along = dot(input, &pulled) * share(width) * inverse * inverse;
+                        let values = output.iter_mut().zip(input).zip(gradient).zip(&pulled);
+                        for ((((output, input), gradient), pulled), weight) in
+                            values.zip(weights.iter_mut())
+                        {
                             *weight += gradient * input * inverse;
-                            *output = inverse * (gradient * scale - input * along);
+                            *output = inverse * (pulled - input * along);
                         }
                     }
                 });
@@ -281,6 +272,19 @@ pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
         for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
             *sum += left * right;
         }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// Sum over sixteen lanes.
+fn sum(values: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let lines = values.chunks_exact(16);
+    let rest: f32 = lines.remainder().iter().sum();
+    for line in lines {
+        sums.iter_mut()
+            .zip(line)
+            .for_each(|(sum, value)| *sum += value);
     }
     sums.iter().sum::<f32>() + rest
 }
