@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod model_files;
 mod recipes;
 mod runs;
 mod schemas;

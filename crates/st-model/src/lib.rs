@@ -5,6 +5,7 @@ pub mod census;
 pub mod config;
 pub mod coordinates;
 mod cpu;
+pub mod device_check;
 pub mod generate;
 pub mod init;
 pub mod input;

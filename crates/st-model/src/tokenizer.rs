@@ -117,20 +117,20 @@ impl Tokenizer {
     pub fn published_files(&self) -> Result<Vec<(&'static str, String)>, TokenizerError> {
         let fault = |what: &str| TokenizerError::Format(format!("no {what} in the tokenizer"));
         let whole = self.to_json()?;
-        let json: Value = serde_json::from_str(&whole)
+        let mut json: Value = serde_json::from_str(&whole)
             .map_err(|error| TokenizerError::Format(error.to_string()))?;
         let mut merges = String::from("#version: 0.2\n");
         for merge in json["model"]["merges"]
-            .as_array()
+            .as_array_mut()
             .ok_or_else(|| fault("merges"))?
         {
-            match merge {
-                Value::String(pair) => merges.push_str(pair),
-                pair => {
-                    let part = |place: usize| pair[place].as_str().unwrap_or_default();
-                    merges.push_str(&format!("{} {}", part(0), part(1)));
-                }
+            if let Some(pair) = merge.as_array() {
+                // `tokenizers` before 0.20, which the original uses, knows pairs in one text only. No byte-level token has a space.
+                let part =
+                    |place: usize| pair.get(place).and_then(Value::as_str).unwrap_or_default();
+                *merge = format!("{} {}", part(0), part(1)).into();
             }
+            merges.push_str(merge.as_str().unwrap_or_default());
             merges.push('\n');
         }
         let (mut ids, mut decoder) = (Map::new(), Map::new());
@@ -168,7 +168,7 @@ impl Tokenizer {
             ("added_tokens.json", Value::Object(ids).to_string()),
             ("special_tokens_map.json", special.to_string()),
             ("tokenizer_config.json", config.to_string()),
-            ("tokenizer.json", whole),
+            ("tokenizer.json", json.to_string()),
         ])
     }
 
@@ -388,6 +388,10 @@ mod tests {
             files["merges.txt"].lines().count() - 1,
             vocabulary.len() - 256
         );
+        let again = Tokenizer::from_json(files["tokenizer.json"].as_bytes()).unwrap();
+        let text = "<video>\nWhen does the red circle move? <TEMP-012>";
+        assert_eq!(again.encode(text).unwrap(), tokenizer.encode(text).unwrap());
+        assert!(files["tokenizer.json"].contains(files["merges.txt"].lines().nth(1).unwrap()));
         let config: Value = serde_json::from_str(&files["tokenizer_config.json"]).unwrap();
         let id = added["<TEMP-000>"].to_string();
         assert_eq!(config["added_tokens_decoder"][id]["content"], "<TEMP-000>");

@@ -11,7 +11,7 @@ use st_model::lora::LoraConfig;
 use st_weights::ModelFolder;
 
 use crate::dataset::Roots;
-use crate::prepare::{Prepared, sized};
+use crate::prepare::{PrepareError, Prepared, folder_config, merge, sized};
 use crate::recipe::{ModelSource, Part, Recipe, TokenizerSource};
 
 /// What a recipe comes to.
@@ -142,8 +142,8 @@ fn data_command(file: &Path) -> String {
     }
 }
 
-/// The model's sizes, from the recipe, or from the folder's `config.json`.
-fn config(recipe: &Recipe, roots: &Roots, missing: &mut Vec<String>) -> Option<ModelConfig> {
+/// The model's sizes, from the recipe, or from the folder's `config.json`. What is not there is added to `missing`.
+pub fn config(recipe: &Recipe, roots: &Roots, missing: &mut Vec<String>) -> Option<ModelConfig> {
     if let Some(TokenizerSource::Folder { path }) = &recipe.tokenizer
         && roots.find(&path.join("tokenizer.json")).is_none()
     {
@@ -169,11 +169,12 @@ fn config(recipe: &Recipe, roots: &Roots, missing: &mut Vec<String>) -> Option<M
                 missing.push(weights_missing(path));
                 return changes_only(changes, missing);
             };
-            match ModelFolder::open(&found) {
-                Ok(folder) => (
-                    folder.config().as_object().cloned().unwrap_or_default(),
-                    None,
-                ),
+            let opened = ModelFolder::open(&found).map_err(PrepareError::from);
+            match opened.and_then(|folder| folder_config(&folder)) {
+                Ok(mut config) => {
+                    merge(&mut config, changes);
+                    (config, None)
+                }
                 Err(e) => {
                     missing.push(format!("model.path: {e}"));
                     return None;

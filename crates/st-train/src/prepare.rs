@@ -16,6 +16,7 @@ use st_model::input::{InputEncoder, InputOptions};
 use st_model::lora::LoraConfig;
 use st_model::loss::Objective;
 use st_model::model::{ClipKind, ClipRange, LlavaSt};
+use st_model::published::{config_from_json, config_to_json};
 use st_model::tokenizer::Tokenizer;
 use st_model::weights::{Loading, Views};
 use st_weights::{Dtype, ModelFolder, TensorSpec, WeightsError};
@@ -24,7 +25,7 @@ use crate::checkpoint::{CheckpointError, hex, sha256_file, write_atomic};
 use crate::dataset::{DataError, Dataset, Roots};
 use crate::order::{NoRecords, Order};
 use crate::pass::Pass;
-use crate::recipe::{ModelSource, ObjectivePlan, Part, Recipe, TokenizerSource};
+use crate::recipe::{LoraPlan, ModelSource, ObjectivePlan, Part, Recipe, TokenizerSource};
 use crate::train::TrainError;
 
 /// Bytes of one file of weights at most.
@@ -239,8 +240,7 @@ impl Prepared {
                 TensorSpec::new(name.as_str(), dtype, data.shape().to_vec())
             })
             .collect();
-        let config = serde_json::to_value(&self.config)
-            .map_err(|e| CheckpointError::from(std::io::Error::other(e)))?;
+        let config = config_to_json(&self.config);
         let bytes = |spec: &TensorSpec| {
             Ok::<_, WeightsError>(Cow::Borrowed(tensors[&spec.name].as_bytes()))
         };
@@ -296,7 +296,7 @@ fn model_config(
             if tokenizer.is_none() {
                 tokenizer = Some(from_bytes(&folder.tokenizer()?)?);
             }
-            let mut config = folder.config().as_object().cloned().unwrap_or_default();
+            let mut config = folder_config(&folder)?;
             merge(&mut config, changes);
             config
         }
@@ -308,7 +308,7 @@ fn model_config(
 }
 
 /// Changes below `changes` go into `config`, map by map.
-fn merge(config: &mut Map<String, Value>, changes: &Map<String, Value>) {
+pub(crate) fn merge(config: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (key, value) in changes {
         match (config.get_mut(key), value) {
             (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
@@ -316,6 +316,19 @@ fn merge(config: &mut Map<String, Value>, changes: &Map<String, Value>) {
                 config.insert(key.clone(), value.clone());
             }
         }
+    }
+}
+
+/// The sizes in a folder's `config.json`, whichever of the known forms it has, to be changed by a recipe.
+pub(crate) fn folder_config(folder: &ModelFolder) -> Result<Map<String, Value>, PrepareError> {
+    let fault = |reason: String| PrepareError::Config {
+        key: "model.path".to_owned(),
+        reason: format!("{}: {reason}", folder.dir().join("config.json").display()),
+    };
+    let config = config_from_json(folder.config()).map_err(|e| fault(e.to_string()))?;
+    match serde_json::to_value(config) {
+        Ok(Value::Object(config)) => Ok(config),
+        _ => Err(fault("not an object".to_owned())),
     }
 }
 
@@ -418,18 +431,49 @@ fn model(
         }
     }
     if let Some(lora) = &recipe.lora {
-        let plan = serde_json::json!({"r": lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout});
-        let config: LoraConfig =
-            serde_json::from_value(plan).map_err(|e| PrepareError::Config {
-                key: "lora".to_owned(),
-                reason: e.to_string(),
-            })?;
+        let config = lora_config(lora)?;
         model = model.with_lora(&config);
         let seed = recipe.seed;
         let fresh = config_lora_values(&model, seed);
         model = model.map_values(&mut |name, _| fresh.get(name).cloned());
     }
     Ok(model)
+}
+
+fn lora_config(plan: &LoraPlan) -> Result<LoraConfig, PrepareError> {
+    let json =
+        serde_json::json!({"r": plan.rank, "lora_alpha": plan.alpha, "lora_dropout": plan.dropout});
+    serde_json::from_value(json).map_err(|e| PrepareError::Config {
+        key: "lora".to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+/// What is known of a run from its folder, without opening its data.
+#[derive(Debug, Clone)]
+pub struct RunFacts {
+    /// The model's sizes.
+    pub model: ModelConfig,
+    /// Its adapters, if it trains any.
+    pub lora: Option<LoraConfig>,
+}
+
+/// Reads `run.yaml` of a run's folder.
+///
+/// # Errors
+/// Where it is missing or of another version.
+pub fn run_facts(folder: &Path) -> Result<RunFacts, PrepareError> {
+    let path = folder.join("run.yaml");
+    let text = fs::read_to_string(&path).map_err(CheckpointError::from)?;
+    let resolved: Resolved = serde_yaml::from_str(&text).map_err(|e| PrepareError::Config {
+        key: path.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    let lora = resolved.recipe.lora.as_ref().map(lora_config).transpose()?;
+    Ok(RunFacts {
+        model: resolved.model,
+        lora,
+    })
 }
 
 /// Start values of adapters: uniform `A` as PEFT draws it, zero `B`; from the seed alone.

@@ -80,6 +80,19 @@ pub(crate) enum Command {
     /// Resolve a recipe without training: paths, data, weights, parameters, steps, memory and FLOPs.
     #[command(after_help = "Example:\n  sttrain check recipes/stage2.yaml")]
     Check(RecipeArgs),
+    /// Print what a model consists of and what a record costs, without loading a weight.
+    #[command(
+        after_help = "Examples:\n  sttrain info 7b\n  sttrain info runs/tiny/model\n  sttrain info recipes/train/tiny.yaml"
+    )]
+    Info(crate::commands::info::Args),
+    /// Write a model folder that transformers and the original's code load, or an adapter folder for PEFT.
+    #[command(
+        after_help = "Examples:\n  sttrain export runs/stage3/model --out llava-st-mine\n  sttrain export runs/stage3/checkpoints/step-000200 --adapter --out adapter"
+    )]
+    Export(crate::commands::export::Args),
+    /// Compare a GPU with the CPU stage by stage, and time it. Needs no file.
+    #[command(after_help = "Example:\n  sttrain gpu-check")]
+    GpuCheck(crate::commands::gpu_check::Args),
     /// Print the JSON schema of recipes.
     Schema,
     /// Print a completion script.

@@ -17,13 +17,41 @@ pub(crate) enum Choice {
 /// Where the program was built without it.
 pub(crate) fn open(choice: Choice) -> anyhow::Result<Device> {
     match choice {
-        Choice::Cpu => Ok(Device::default()),
+        Choice::Cpu => Ok(Device::flex()),
         Choice::Cuda => cuda(),
     }
 }
 
+/// The same device with 16-bit numbers where it is a GPU; the CPU stays at 32 bits.
+///
+/// # Errors
+/// Where the device has been used already.
+pub(crate) fn half_precision(choice: Choice, device: &Device) -> anyhow::Result<Device> {
+    let mut device = device.clone();
+    if choice == Choice::Cuda {
+        device.configure(burn::tensor::FloatDType::BF16)?;
+    }
+    Ok(device)
+}
+
+#[cfg(feature = "cuda")]
+fn cuda() -> anyhow::Result<Device> {
+    // Asking the driver panics where there is none, so its library is looked for first.
+    let found =
+        std::panic::catch_unwind(|| Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec());
+    let devices = found.unwrap_or_default();
+    anyhow::ensure!(
+        !devices.is_empty(),
+        "no CUDA device: this needs an NVIDIA GPU with its driver (libcuda.so), and NVRTC and the headers of a CUDA toolkit \
+         (set CUDA_PATH, or install to /usr/local/cuda)"
+    );
+    Ok(Device::cuda(0))
+}
+
+#[cfg(not(feature = "cuda"))]
 fn cuda() -> anyhow::Result<Device> {
     anyhow::bail!(
-        "this sttrain was built without CUDA; build it with `cargo build --release -p sttrain --features cuda`"
+        "this sttrain was built without CUDA; build it with `cargo build --release -p sttrain --features cuda`, which needs \
+         neither a GPU nor a CUDA toolkit, and run it on a machine with an NVIDIA driver and NVRTC"
     )
 }

@@ -39,6 +39,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitStatus> {
     match command {
         None => commands::train::run(&train, &globals),
         Some(Command::Check(args)) => commands::check::run(&args, &globals),
+        Some(Command::Info(args)) => commands::info::run(&args, &globals),
+        Some(Command::Export(args)) => commands::export::run(&args, &globals),
+        Some(Command::GpuCheck(args)) => commands::gpu_check::run(&args, &globals),
         Some(Command::Schema) => commands::schema::run(),
         Some(Command::Completions { shell }) => commands::completions::run(shell),
     }

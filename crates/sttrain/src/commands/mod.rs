@@ -2,6 +2,9 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod export;
+pub(crate) mod gpu_check;
+pub(crate) mod info;
 pub(crate) mod schema;
 pub(crate) mod train;
 
