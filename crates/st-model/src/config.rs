@@ -1,7 +1,7 @@
 //! Sizes and switches of a model: the only place where a number of the architecture stands.
 //!
 //! Every grid, frame count and width of the model follows from a [`ModelConfig`]; the modules hold no size of their own.
-//! Field names are those of the published `config.json` files (SigLIP and Qwen2 on Hugging Face) where such a field exists.
+//! Field names are those of the published `config.json` files (`SigLIP` and Qwen2 on Hugging Face) where such a field exists.
 
 use serde::{Deserialize, Serialize};
 use st_schema::Axis;

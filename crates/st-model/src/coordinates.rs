@@ -146,6 +146,10 @@ fn neighbourhood(bins: usize, like: &Tensor<2>) -> Tensor<2> {
 /// - output: `[locations, hidden]`
 ///
 /// `first` is added to both bins of each location, for tables that hold several axes.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a tensor is a handle, passed on as everywhere in Burn"
+)]
 #[must_use]
 pub fn interpolate(table: Tensor<2>, locations: &[(usize, Location)]) -> Tensor<2> {
     let device = table.device();

@@ -102,7 +102,7 @@ fn start_value(
         normal(&mut random, count, init.head_std)
     } else if name.ends_with("lora_B.weight") || name.ends_with("in_proj_bias") {
         vec![0.0; count]
-    } else if name.ends_with(".bias") {
+    } else if name.rsplit('.').next() == Some("bias") {
         // Small and centred; PyTorch draws from the layer's input width, which a bias does not know.
         vec![0.0; count]
     } else {
@@ -172,7 +172,9 @@ fn smooth(values: Vec<f32>, shape: &[usize], init: &InitConfig) -> Vec<f32> {
     }
     debug_assert_eq!(smoothed.len(), bins * hidden);
     let factor = (before / mean_square(&smoothed)).sqrt() as f32;
-    smoothed.iter_mut().for_each(|value| *value *= factor);
+    for value in &mut smoothed {
+        *value *= factor;
+    }
     smoothed
 }
 
@@ -190,7 +192,7 @@ fn sine_cosine(grid: usize, width: usize, amplitude: f64) -> Vec<f32> {
         let frequency = 100f64.powf(-((wave / 2) as f64) / quarter as f64);
         let angle = place as f64 * frequency;
         (amplitude
-            * if wave % 2 == 0 {
+            * if wave.is_multiple_of(2) {
                 angle.sin()
             } else {
                 angle.cos()

@@ -67,7 +67,7 @@ fn at_frames(table: Tensor<2>, frames: usize) -> Tensor<2> {
     interpolate(table, &locations)
 }
 
-/// Linear interpolation of the rows of `[rows, hidden]` to `size` rows with half-pixel centres (PyTorch's `linear`,
+/// Linear interpolation of the rows of `[rows, hidden]` to `size` rows with half-pixel centres (`PyTorch`'s `linear`,
 /// `align_corners=False`; source positions in 32 bits).
 #[must_use]
 #[expect(

@@ -84,6 +84,7 @@ impl LayerNorm {
     }
 
     /// Normalises the last axis; the shape stays.
+    #[must_use]
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         ops::layer_norm(input, self.weight.val(), self.bias.val(), self.epsilon)
     }
@@ -109,6 +110,7 @@ impl RmsNorm {
     }
 
     /// Normalises the last axis; the shape stays.
+    #[must_use]
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         ops::rms_norm(input, self.weight.val(), self.epsilon)
     }
@@ -135,6 +137,7 @@ impl Embedding {
     }
 
     /// Rows `[count, width]` at `[count]` numbers.
+    #[must_use]
     pub fn forward(&self, rows: Tensor<1, Int>) -> Tensor<2> {
         self.weight.val().select(0, rows)
     }

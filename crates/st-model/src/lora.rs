@@ -72,7 +72,7 @@ pub struct LoraAdapter {
 }
 
 impl LoraAdapter {
-    /// Uniform `A` (PyTorch's start of a linear layer), zero `B`.
+    /// Uniform `A` (`PyTorch`'s start of a linear layer), zero `B`.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, config: &LoraConfig, device: &Device) -> Self {
         let start = Initializer::KaimingUniform {

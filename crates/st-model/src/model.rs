@@ -127,6 +127,7 @@ impl LlavaSt {
     /// # Shapes
     /// - patches: `[frames, patches, 3 * patch_size^2]`, see [`crate::siglip::patches`]
     /// - output: `[frames, patches, hidden]`
+    #[must_use]
     pub fn encode_frames(&self, patches: Tensor<3>) -> Tensor<3> {
         self.model
             .mm_projector
@@ -140,6 +141,10 @@ impl LlavaSt {
     ///
     /// # Panics
     /// When a clip reaches beyond the frames.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a tensor is a handle, passed on as everywhere in Burn"
+    )]
     #[must_use]
     pub fn visual_tokens(
         &self,
@@ -300,6 +305,7 @@ impl LlavaSt {
     }
 
     /// Decoder over whole sequences, causal; `[rows, columns, hidden]` in and out, the final norm applied.
+    #[must_use]
     pub fn decode(&self, embeds: Tensor<3>) -> Tensor<3> {
         let rotary = Rotary::sequence(&self.config.text, embeds.dims()[1], &embeds.device());
         let states = self
@@ -324,6 +330,7 @@ impl LlavaSt {
     /// # Shapes
     /// - hidden: `[positions, hidden]`
     /// - output: `[positions, vocabulary]`, and behind it the temporal, height and width bins unless in [`Objective::Alignment`]
+    #[must_use]
     pub fn logits(&self, hidden: Tensor<2>, objective: Objective) -> Tensor<2> {
         let words = self.lm_head.forward(hidden.clone());
         match objective {
@@ -480,7 +487,7 @@ impl EmbedPlan {
         let mut order = vec![WORD; batch.rows * batch.columns];
         let mut next = 0;
         for stream in [Stream::Image, Stream::Fast, Stream::Slow] {
-            let Some([clips, tokens, _]) = visual.stream(stream).map(|tokens| tokens.dims()) else {
+            let Some([clips, tokens, _]) = visual.stream(stream).map(Tensor::dims) else {
                 continue;
             };
             for slot in batch

@@ -24,11 +24,13 @@ pub enum Mask<'a> {
 }
 
 /// `x W^T + b` with `x: [rows, in]`, `weight: [out, in]`, `bias: [out]`.
+#[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     cpu::linear(&x, &weight, bias.as_ref()).unwrap_or_else(|| plain::linear(x, weight, bias))
 }
 
 /// Layer norm of the last axis with biased variance.
+#[must_use]
 pub fn layer_norm<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<1>,
@@ -40,21 +42,25 @@ pub fn layer_norm<const D: usize>(
 }
 
 /// `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis.
+#[must_use]
 pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
     cpu::rms_norm(&x, &weight, epsilon).unwrap_or_else(|| plain::rms_norm(x, weight, epsilon))
 }
 
 /// Exact GELU, `x Φ(x)`.
+#[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     cpu::gelu(&x).unwrap_or_else(|| plain::gelu(x))
 }
 
 /// GELU by its tanh approximation, as `SigLIP` uses it.
+#[must_use]
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     cpu::gelu_tanh(&x).unwrap_or_else(|| plain::gelu_tanh(x))
 }
 
 /// `silu(gate) * up`.
+#[must_use]
 pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     cpu::swiglu(&gate, &up).unwrap_or_else(|| plain::swiglu(gate, up))
 }
@@ -64,6 +70,7 @@ pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// - `x`: `[batch, positions, heads, width]`
 /// - `cos`, `sin`: `[batch or 1, positions, 1, width]`; no gradient reaches them
+#[must_use]
 pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     cpu::rotate(&x, &cos, &sin).unwrap_or_else(|| plain::rotate(x, cos, sin))
 }
@@ -77,6 +84,10 @@ const QUERY_BLOCK: usize = 512;
 /// - `query`: `[batch, queries, heads, width]`
 /// - `key`, `value`: `[batch, keys, key_heads, width]`, `heads` a multiple of `key_heads`
 /// - output: `[batch, queries, heads, width]`
+///
+/// # Panics
+/// When `heads` is not a multiple of `key_heads`.
+#[must_use]
 pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, mask: Mask<'_>) -> Tensor<4> {
     let queries = query.dims()[1];
     if queries <= QUERY_BLOCK {

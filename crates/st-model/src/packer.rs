@@ -33,7 +33,7 @@ impl PackerMlp {
     }
 }
 
-/// The parameters of PyTorch's `MultiheadAttention`, the three input maps in one matrix.
+/// The parameters of `PyTorch`'s `MultiheadAttention`, the three input maps in one matrix.
 #[derive(Module, Debug)]
 pub struct PackedAttention {
     /// `[3 * width, width]`: query, key, value.
@@ -153,6 +153,10 @@ impl TokenPacker {
     /// Compresses `[frames, from * from, width]` to `[frames, to * to, width]`.
     ///
     /// With `attend` off, a region becomes its mean (ablation of the attention; the shape is the same).
+    ///
+    /// # Panics
+    /// When the tokens are not a grid of `from` by `from`.
+    #[must_use]
     pub fn compress_space(
         &self,
         features: Tensor<3>,
@@ -189,6 +193,7 @@ impl TokenPacker {
     /// Compresses `[clips * from, tokens, width]` to `[clips * to, tokens, width]`, `from` frames a clip.
     ///
     /// With `attend` off, a region becomes its mean.
+    #[must_use]
     pub fn compress_time(
         &self,
         features: Tensor<3>,
@@ -280,12 +285,14 @@ impl VisionResampler {
     }
 
     /// First packer: `[frames, grid^2, width]` to `[frames, first_grid^2, width]`.
+    #[must_use]
     pub fn first(&self, features: Tensor<3>) -> Tensor<3> {
         self.token_packer
             .compress_space(features, self.grid, self.first_grid, self.attend)
     }
 
     /// Slow stream of videos: `[clips * frames, first_grid^2, width]` to `[clips * slow_frames, first_grid^2, width]`.
+    #[must_use]
     pub fn slow(&self, first: Tensor<3>) -> Tensor<3> {
         let [from, to] = self.frames;
         self.token_packer_slow
@@ -293,12 +300,14 @@ impl VisionResampler {
     }
 
     /// Slow packer on single frames, as images take it: nothing is pooled in time.
+    #[must_use]
     pub fn slow_image(&self, first: Tensor<3>) -> Tensor<3> {
         self.token_packer_slow
             .compress_time(first, 1, 1, self.attend)
     }
 
     /// Fast stream: `[frames, first_grid^2, width]` to `[frames, fast_grid^2, width]`.
+    #[must_use]
     pub fn fast(&self, first: Tensor<3>) -> Tensor<3> {
         self.token_packer_fast
             .compress_space(first, self.first_grid, self.fast_grid, self.attend)

@@ -32,6 +32,7 @@ impl Projector {
     /// # Shapes
     /// - patches: `[frames, patches, vision_dim]`
     /// - output: `[frames, patches, text_dim]`
+    #[must_use]
     pub fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         self.fc2.forward(ops::gelu(self.fc1.forward(patches)))
     }

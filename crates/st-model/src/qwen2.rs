@@ -332,6 +332,7 @@ impl DecoderLayer {
     }
 
     /// `[rows, columns, hidden]`, causal. With a cache, its columns come before these; the number is the layer's place in the cache.
+    #[must_use]
     pub fn forward(
         &self,
         input: Tensor<3>,

@@ -100,6 +100,7 @@ impl PatchEmbedding {
     }
 
     /// `[frames, patches, 3 * patch_size^2]` to `[frames, patches, hidden]`.
+    #[must_use]
     pub fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         let [frames, count, length] = patches.dims();
         let weight = self.weight.val();
@@ -121,6 +122,7 @@ pub struct SiglipEmbeddings {
 
 impl SiglipEmbeddings {
     /// `[frames, patches, 3 * patch_size^2]` to `[frames, patches, hidden]`.
+    #[must_use]
     pub fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         self.patch_embedding.forward(patches) + self.position_embedding.weight.val().unsqueeze()
     }
@@ -143,6 +145,7 @@ pub struct SiglipAttention {
 
 impl SiglipAttention {
     /// `[frames, patches, hidden]`, each frame for itself.
+    #[must_use]
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let [frames, patches, width] = input.dims();
         let split =
@@ -167,6 +170,7 @@ pub struct SiglipMlp {
 
 impl SiglipMlp {
     /// `[frames, patches, hidden]`.
+    #[must_use]
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         self.fc2.forward(ops::gelu_tanh(self.fc1.forward(input)))
     }
@@ -207,6 +211,7 @@ impl SiglipLayer {
     }
 
     /// `[frames, patches, hidden]`.
+    #[must_use]
     pub fn forward(&self, input: Tensor<3>) -> Tensor<3> {
         let states = input.clone() + self.self_attn.forward(self.layer_norm1.forward(input));
         states.clone() + self.mlp.forward(self.layer_norm2.forward(states))
@@ -227,7 +232,7 @@ pub struct SiglipTower {
     pub embeddings: SiglipEmbeddings,
     /// Layers.
     pub encoder: SiglipEncoder,
-    /// In the checkpoints, and never applied: LLaVA takes the last layer's output as it is.
+    /// In the checkpoints, and never applied: `LLaVA` takes the last layer's output as it is.
     pub post_layernorm: LayerNorm,
 }
 
@@ -257,6 +262,7 @@ impl SiglipTower {
     /// # Shapes
     /// - patches: `[frames, patches, 3 * patch_size^2]`
     /// - output: `[frames, patches, hidden]`
+    #[must_use]
     pub fn forward(&self, patches: Tensor<3>) -> Tensor<3> {
         let frames = patches.dims()[0];
         if frames <= FRAME_BLOCK {

@@ -19,10 +19,13 @@ pub trait WeightSource {
     fn view(&self, name: &str) -> Option<TensorView<'_>>;
 }
 
+/// Finds a tensor by name.
+type LookUp<'a> = Box<dyn Fn(&str) -> Option<TensorView<'a>> + 'a>;
+
 /// A [`WeightSource`] made of a list of names and a look-up.
 pub struct Views<'a> {
     names: Vec<String>,
-    view: Box<dyn Fn(&str) -> Option<TensorView<'a>> + 'a>,
+    view: LookUp<'a>,
 }
 
 impl<'a> Views<'a> {

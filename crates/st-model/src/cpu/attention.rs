@@ -26,7 +26,7 @@ pub(crate) fn attention(
         }
     };
     Some(run(
-        Attention {
+        &Attention {
             offset,
             starts,
             queries,
@@ -191,7 +191,9 @@ fn soften_row(row: &mut [f32], scale: f32) {
             .for_each(|(sum, value)| *sum += value);
     }
     let inverse = (sums.iter().sum::<f32>() + rest).recip();
-    row.iter_mut().for_each(|value| *value *= inverse);
+    for value in row.iter_mut() {
+        *value *= inverse;
+    }
 }
 
 impl Kernel<3> for Attention {

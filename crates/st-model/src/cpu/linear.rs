@@ -15,8 +15,8 @@ pub(crate) fn linear(
 ) -> Option<Tensor<2>> {
     let (x, weight) = (Input::of(x)?, Input::of(weight)?);
     Some(match bias {
-        Some(bias) => run(Linear, [x, weight, Input::of(bias)?]),
-        None => run(Linear, [x, weight]),
+        Some(bias) => run(&Linear, [x, weight, Input::of(bias)?]),
+        None => run(&Linear, [x, weight]),
     })
 }
 

@@ -104,7 +104,7 @@ impl<K: Kernel<N>, const N: usize> Backward<Flex, N> for Step<K> {
 
 /// Runs a kernel and, where an input is tracked, records its backward step.
 pub(crate) fn run<K: Kernel<N>, const N: usize, const D: usize>(
-    kernel: K,
+    kernel: &K,
     inputs: [Input; N],
 ) -> Tensor<D> {
     if inputs.iter().all(|input| matches!(input, Input::Plain(_))) {
@@ -115,7 +115,7 @@ pub(crate) fn run<K: Kernel<N>, const N: usize, const D: usize>(
         return Tensor::from_primitive::<Flex>(kernel.forward(&inputs).0);
     }
     let inputs = inputs.map(Input::into_tracked);
-    let nodes = inputs.each_ref().map(|input| input.node());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex>>::node);
     let values = inputs.map(|input| input.into_primitive().to_contiguous());
     let output = match Step(kernel.clone())
         .prepare::<NoCheckpointing>(nodes)
@@ -174,7 +174,7 @@ mod tests {
         .require_grad()
     }
 
-    fn worst(found: Vec<f32>, expected: &[f32]) -> f32 {
+    fn worst(found: &[f32], expected: &[f32]) -> f32 {
         assert_eq!(found.len(), expected.len());
         found
             .iter()
@@ -199,7 +199,7 @@ mod tests {
             plain(a.clone(), b.clone(), c.clone()),
         );
         assert!(
-            worst(read(first.clone()), &read(second.clone())) < 2e-5,
+            worst(&read(first.clone()), &read(second.clone())) < 2e-5,
             "values"
         );
         let weighting = Tensor::random(
@@ -212,19 +212,19 @@ mod tests {
         let difference = [
             used[0].then(|| {
                 worst(
-                    read(a.grad(&first).unwrap()),
+                    &read(a.grad(&first).unwrap()),
                     &read(a.grad(&second).unwrap()),
                 )
             }),
             used[1].then(|| {
                 worst(
-                    read(b.grad(&first).unwrap()),
+                    &read(b.grad(&first).unwrap()),
                     &read(b.grad(&second).unwrap()),
                 )
             }),
             used[2].then(|| {
                 worst(
-                    read(c.grad(&first).unwrap()),
+                    &read(c.grad(&first).unwrap()),
                     &read(c.grad(&second).unwrap()),
                 )
             }),

@@ -13,7 +13,7 @@ pub(crate) fn layer_norm<const D: usize>(
     epsilon: f64,
 ) -> Option<Tensor<D>> {
     let inputs = [Input::of(x)?, Input::of(weight)?, Input::of(bias)?];
-    Some(run(LayerNorm { epsilon }, inputs))
+    Some(run(&LayerNorm { epsilon }, inputs))
 }
 
 /// `x: [.., width]`, `weight: [width]`.
@@ -23,7 +23,7 @@ pub(crate) fn rms_norm<const D: usize>(
     epsilon: f64,
 ) -> Option<Tensor<D>> {
     let inputs = [Input::of(x)?, Input::of(weight)?];
-    Some(run(RmsNorm { epsilon }, inputs))
+    Some(run(&RmsNorm { epsilon }, inputs))
 }
 
 #[derive(Clone, Debug)]

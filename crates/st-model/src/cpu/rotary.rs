@@ -10,7 +10,7 @@ pub(crate) fn rotate(x: &Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Option<
     // A tracked table would wait for a gradient that never comes.
     let (cos, sin) = (cos.clone().detach(), sin.clone().detach());
     Some(run(
-        Rotate,
+        &Rotate,
         [Input::of(x)?, Input::of(&cos)?, Input::of(&sin)?],
     ))
 }
@@ -24,7 +24,7 @@ fn turn(x: &Cpu, cos: &Cpu, sin: &Cpu, back: bool) -> Cpu {
     let [_, positions, heads, width] = [shape[0], shape[1], shape[2], shape[3]];
     let (input, cos, sin) = (values(x), values(cos), values(sin));
     let tables = cos.len() / (positions * width);
-    let sign = if back { -1.0f32 } else { 1.0 };
+    let turning = if back { -1.0f32 } else { 1.0 };
     let mut output = vec![0.0f32; input.len()];
     let size = heads * width;
     let task = rows_per_task(input.len() / size.max(1), size);
@@ -53,7 +53,7 @@ fn turn(x: &Cpu, cos: &Cpu, sin: &Cpu, back: bool) -> Cpu {
                     .chunks_exact_mut(width)
                     .zip(input.chunks_exact(width))
                 {
-                    turn_head(output, input, cos, sin, sign);
+                    turn_head(output, input, cos, sin, turning);
                 }
             }
         });
@@ -62,7 +62,7 @@ fn turn(x: &Cpu, cos: &Cpu, sin: &Cpu, back: bool) -> Cpu {
 }
 
 #[inline]
-fn turn_head(output: &mut [f32], input: &[f32], cos: &[f32], sin: &[f32], sign: f32) {
+fn turn_head(output: &mut [f32], input: &[f32], cos: &[f32], sin: &[f32], turning: f32) {
     let half = input.len() / 2;
     let (low, high) = input.split_at(half);
     let (low_out, high_out) = output.split_at_mut(half);
@@ -74,7 +74,7 @@ fn turn_head(output: &mut [f32], input: &[f32], cos: &[f32], sin: &[f32], sign: 
         .zip(high)
         .zip(tables)
     {
-        let sin = sin * sign;
+        let sin = sin * turning;
         *low_out = low * cos - high * sin;
         *high_out = high * cos + low * sin;
     }

@@ -5,11 +5,13 @@ use burn::tensor::{Tensor, TensorData, activation, module};
 use super::Mask;
 
 /// `x W^T + b` with `x: [rows, in]`, `weight: [out, in]`, `bias: [out]`.
+#[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     module::linear(x, weight.transpose(), bias)
 }
 
 /// Layer norm of the last axis with biased variance.
+#[must_use]
 pub fn layer_norm<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<1>,
@@ -20,6 +22,7 @@ pub fn layer_norm<const D: usize>(
 }
 
 /// `x / sqrt(mean(x^2) + epsilon) * weight` over the last axis.
+#[must_use]
 pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -> Tensor<D> {
     let mean_square = (x.clone() * x.clone()).mean_dim(D - 1);
     let inverse = mean_square.add_scalar(epsilon).sqrt().recip();
@@ -27,6 +30,7 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, epsilon: f64) -
 }
 
 /// Exact GELU, `x Φ(x)`.
+#[must_use]
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let half = x.clone().mul_scalar(0.5);
     half * x
@@ -36,6 +40,7 @@ pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 /// GELU by its tanh approximation, as `SigLIP` uses it.
+#[must_use]
 pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let cube = (x.clone() * x.clone() * x.clone()).mul_scalar(0.044_715);
     let inner = (x.clone() + cube).mul_scalar((2.0 / std::f64::consts::PI).sqrt());
@@ -43,6 +48,7 @@ pub fn gelu_tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 /// `silu(gate) * up`.
+#[must_use]
 pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     activation::silu(gate) * up
 }
@@ -52,6 +58,7 @@ pub fn swiglu<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
 /// # Shapes
 /// - `x`: `[batch, positions, heads, width]`
 /// - `cos`, `sin`: `[batch or 1, positions, 1, width]`
+#[must_use]
 pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let half = x.dims()[3] / 2;
     let first = x.clone().narrow(3, 0, half);
@@ -61,6 +68,10 @@ pub fn rotate(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
 }
 
 /// Scaled dot-product attention of all queries at once; shapes as in [`super::attention`].
+///
+/// # Panics
+/// When `heads` is not a multiple of `key_heads`.
+#[must_use]
 pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, mask: Mask<'_>) -> Tensor<4> {
     let [batch, queries, heads, width] = query.dims();
     let [_, keys, key_heads, _] = key.dims();
