@@ -4,6 +4,7 @@ mod cli;
 mod shard;
 mod stats;
 mod synth;
+mod validate;
 
 use assert_cmd::Command;
 

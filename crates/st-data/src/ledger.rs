@@ -274,11 +274,7 @@ impl Book<'_> {
             .rejects
             .as_ref()
             .map(|folder| Rejects::new(folder, number, &input.annotations));
-        let fixed = self
-            .settings
-            .fix
-            .then(|| Fixed::create(&input.annotations))
-            .transpose()?;
+        let fixed = self.settings.fix.then(|| Fixed::new(&input.annotations));
         let mut open = OpenFile {
             input,
             counts: Counts::default(),
@@ -305,7 +301,7 @@ impl Book<'_> {
         );
         match read {
             Err(ValidateError::Read(error @ ReadError::Read { .. })) => {
-                self.damaged(&mut open, &error)?
+                self.damaged(&mut open, &error)?;
             }
             other => other?,
         }

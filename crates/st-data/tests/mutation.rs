@@ -3,7 +3,12 @@
 //! A clean dataset of thousands of records is made, faults are injected at random places from a fixed seed, and the ledger must
 //! name exactly the injected ones.
 
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::too_many_lines,
+    reason = "a failing test may panic; small numbers; the faults are one list"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +21,7 @@ use st_data::validate::{MediaDepth, Rule, Severities};
 use st_schema::{SamplingStrategy, Severity};
 use tempfile::TempDir;
 
-/// A generator that needs no crate (SplitMix64).
+/// A generator that needs no crate (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -51,7 +56,7 @@ fn clean(number: usize, dice: &mut Dice) -> String {
         widths.extend([x1, x2]);
         heights.extend([y1, y2]);
     };
-    let image = number % 3 == 0;
+    let image = number.is_multiple_of(3);
     if image {
         write!(answer, "It is at {corners}.").unwrap();
         push(boxed(dice));
@@ -277,7 +282,7 @@ fn faults() -> Vec<(Rule, Fault)> {
         }),
         (Rule::TubeGrid, |text, _| {
             numbers(text, TIMES, |list| {
-                list[3] = ((list[2] + list[3]) * 500.0).round() / 1000.0
+                list[3] = ((list[2] + list[3]) * 500.0).round() / 1000.0;
             })
         }),
         (Rule::SplitOrder, |text, _| {
@@ -358,7 +363,11 @@ fn media(folder: &TempDir, records: usize) -> std::path::PathBuf {
     #[cfg(unix)]
     std::os::unix::fs::symlink(&outside, media.join("outside")).unwrap();
     for number in 0..records {
-        let kind = if number % 3 == 0 { "images" } else { "videos" };
+        let kind = if number.is_multiple_of(3) {
+            "images"
+        } else {
+            "videos"
+        };
         std::fs::write(media.join(kind).join(format!("{number}.bin")), b"x").unwrap();
         std::fs::write(outside.join(format!("{number}.bin")), b"x").unwrap();
         std::fs::write(media.join("empty").join(format!("{number}.bin")), b"").unwrap();
@@ -483,7 +492,7 @@ fn rejects_say_where(ledger: &Ledger, lines: &[Vec<u8>]) {
                 &serde_json::from_slice::<serde_json::Value>(source).unwrap()
             ),
             (None, Some(text)) => {
-                assert!(String::from_utf8_lossy(source).starts_with(text.as_str()))
+                assert!(String::from_utf8_lossy(source).starts_with(text.as_str()));
             }
             both => panic!("{both:?}"),
         }
@@ -503,7 +512,7 @@ fn repairs_change_nothing_else() {
     for number in 0..600 {
         let text = clean(number, &mut dice);
         let (_, fault) = &repairable[number % repairable.len()];
-        let faulty = if number % 2 == 0 {
+        let faulty = if number.is_multiple_of(2) {
             fault(&text, &mut dice)
         } else {
             None

@@ -208,13 +208,13 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    pub(super) fn create(annotations: &Path) -> Result<Self, OutputError> {
-        Ok(Self {
+    pub(super) fn new(annotations: &Path) -> Self {
+        Self {
             annotations: annotations.to_owned(),
             form: None,
             file: None,
             empty: true,
-        })
+        }
     }
 
     /// Opens the file once its form is known.

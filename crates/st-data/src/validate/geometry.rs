@@ -201,7 +201,7 @@ fn shapes(number: usize, groups: &[Group], notebook: &mut Notebook<'_>) {
                 });
             }
             Group::Box(corners) | Group::Timed(_, corners) => {
-                corners_in_order(number, corners, notebook)
+                corners_in_order(number, corners, notebook);
             }
             Group::Span(_) | Group::Time(_) => {}
         }
@@ -268,25 +268,18 @@ fn tube(
         .frames
         .map(|frames| [0, frames.saturating_sub(1)]));
     let clip = clip.filter(|[first, last]| first < last);
-    let mut before = f64::NEG_INFINITY;
-    for group in groups {
-        let &Group::Timed(time, _) = group else {
-            continue;
-        };
-        if time < before && !notebook.has(Rule::TubeOrder) {
-            notebook.add(Rule::TubeOrder, || {
-                format!("turn {number}: time {time} comes after {before}")
-            });
-        }
-        let repeats = groups
-            .iter()
-            .filter(|other| matches!(other, Group::Timed(t, _) if t.to_bits() == time.to_bits()));
-        if time.to_bits() == before.to_bits() || (time < before && repeats.count() > 1) {
-            notebook.add(Rule::TubeRepeat, || {
-                format!("turn {number}: time {time} has two boxes")
-            });
-        }
-        before = before.max(time);
+    let times: Vec<f64> = groups
+        .iter()
+        .filter_map(|group| {
+            if let Group::Timed(time, _) = group {
+                Some(*time)
+            } else {
+                None
+            }
+        })
+        .collect();
+    order(number, &times, notebook);
+    for &time in &times {
         if let Some([start, end]) = span
             && !(start - ROUNDING..=end + ROUNDING).contains(&time)
             && !notebook.has(Rule::TubeSpan)
@@ -309,6 +302,24 @@ fn tube(
     }
 }
 
+fn order(number: usize, times: &[f64], notebook: &mut Notebook<'_>) {
+    if times.windows(2).all(|pair| pair[0] < pair[1]) {
+        return;
+    }
+    if let Some(&[before, time]) = times.windows(2).find(|pair| pair[1] < pair[0]) {
+        notebook.add(Rule::TubeOrder, || {
+            format!("turn {number}: time {time} comes after {before}")
+        });
+    }
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    if let Some(&[time, _]) = sorted.windows(2).find(|pair| pair[1] <= pair[0]) {
+        notebook.add(Rule::TubeRepeat, || {
+            format!("turn {number}: time {time} has two boxes")
+        });
+    }
+}
+
 /// Whether a time is that of a frame which the plan takes.
 #[expect(
     clippy::cast_precision_loss,
@@ -328,6 +339,7 @@ fn on_grid(time: f64, [first, last]: [u64; 2], plan: FramePlan) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small frame numbers")]
 mod tests {
     use super::*;
 

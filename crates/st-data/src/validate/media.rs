@@ -117,7 +117,7 @@ impl MediaCheck {
             }
             State::Empty => notebook.add(Rule::MediaEmpty, || format!("`{path}` has no bytes")),
             State::Unreadable(reason) => {
-                notebook.add(Rule::MediaUnreadable, || format!("`{path}`: {reason}"))
+                notebook.add(Rule::MediaUnreadable, || format!("`{path}`: {reason}"));
             }
             State::Present(facts) => {
                 let facts = *facts;

@@ -198,7 +198,7 @@ impl Judge {
             judged.verdict = Some(Verdict::Kept);
             return;
         }
-        judged.id = record.id.as_str().to_owned();
+        record.id.as_str().clone_into(&mut judged.id);
         let severity = |finding: &Finding| self.severities.of(finding.rule);
         let mut findings = notebook.findings;
         findings.sort_by_key(|finding| (std::cmp::Reverse(severity(finding)), finding.rule));

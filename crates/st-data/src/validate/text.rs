@@ -1,6 +1,8 @@
 //! Rules about fields and words.
 
-use st_schema::text::{Located, Token, count_placeholders, tokens};
+use std::ops::Range;
+
+use st_schema::text::{Token, token_at};
 use st_schema::{Record, Role, Turn, Variables};
 
 use super::{Notebook, Rule};
@@ -80,16 +82,25 @@ fn unsafe_path(path: &str) -> Option<&'static str> {
     }
 }
 
+/// What one pass over the angle brackets of all turns counts.
+#[derive(Default)]
+struct Counted {
+    media: usize,
+    placeholders: [[usize; 2]; 3],
+}
+
 /// Rules about the turns.
 pub(super) fn conversation(record: &Record, context_tokens: usize, notebook: &mut Notebook<'_>) {
     roles(&record.conversations, notebook);
-    if !notebook.has(Rule::MediaBoth) {
-        media_placeholder(record, notebook);
-    }
+    let mut counted = Counted::default();
     let mut length = 0;
     for (number, turn) in record.conversations.iter().enumerate() {
         words(number, turn, notebook);
-        length += coordinate_tokens(number, turn, notebook) + turn.value.len().div_ceil(4);
+        angles(number, turn, &mut counted, notebook);
+        length += turn.value.len().div_ceil(4);
+    }
+    if !notebook.has(Rule::MediaBoth) {
+        media_placeholder(record, counted.media, notebook);
     }
     if length > context_tokens {
         notebook.add(Rule::TextLength, || {
@@ -97,7 +108,7 @@ pub(super) fn conversation(record: &Record, context_tokens: usize, notebook: &mu
         });
     }
     if !notebook.has(Rule::TokenMalformed) && !notebook.has(Rule::TokenSide) {
-        counts(record, notebook);
+        counts(record, &counted.placeholders, notebook);
     }
 }
 
@@ -135,13 +146,8 @@ fn roles(turns: &[Turn], notebook: &mut Notebook<'_>) {
     }
 }
 
-fn media_placeholder(record: &Record, notebook: &mut Notebook<'_>) {
+fn media_placeholder(record: &Record, found: usize, notebook: &mut Notebook<'_>) {
     let due = record.media.placeholder();
-    let found: usize = record
-        .conversations
-        .iter()
-        .map(|turn| count(&turn.value))
-        .sum();
     let first = record
         .conversations
         .iter()
@@ -155,13 +161,6 @@ fn media_placeholder(record: &Record, notebook: &mut Notebook<'_>) {
             format!("the first human turn does not begin with {due}")
         });
     }
-}
-
-fn count(text: &str) -> usize {
-    MEDIA
-        .iter()
-        .map(|placeholder| text.matches(placeholder).count())
-        .sum()
 }
 
 /// Rules about plain words in one turn.
@@ -180,15 +179,11 @@ fn words(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) {
     {
         notebook.add(Rule::AnswerTruncated, || format!("turn {number} {reason}"));
     }
-    if let Some(marker) = MARKERS.iter().find(|marker| text.contains(**marker)) {
-        notebook.add(Rule::TextMarker, || {
-            format!("turn {number} holds `{marker}`")
-        });
-    }
-    if memchr::memchr(b'<', text.as_bytes()).is_some()
-        && let Some(marker) = TEMPLATES.iter().find(|marker| text.contains(**marker))
+    // Markers hold an underscore, which is rarer than any of their letters.
+    if memchr::memchr(b'_', text.as_bytes()).is_some()
+        && let Some(marker) = MARKERS.iter().find(|marker| text.contains(**marker))
     {
-        notebook.add(Rule::TextTemplate, || {
+        notebook.add(Rule::TextMarker, || {
             format!("turn {number} holds `{marker}`")
         });
     }
@@ -202,7 +197,7 @@ fn words(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) {
 
 fn is_blank(text: &str) -> bool {
     let text = text.trim();
-    text.is_empty() || MEDIA.iter().any(|placeholder| text == *placeholder)
+    text.is_empty() || MEDIA.contains(&text)
 }
 
 fn broken_off(text: &str) -> Option<&'static str> {
@@ -240,40 +235,72 @@ fn characters(number: usize, text: &str, notebook: &mut Notebook<'_>) {
     }
 }
 
-/// Looks at a turn's coordinate tokens and says how many tokens of the model they are, less their share as text.
-fn coordinate_tokens(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) -> usize {
-    let mut placeholders = 0;
-    for Located { start, end, token } in tokens(&turn.value) {
-        match token {
-            Token::Placeholder(axis, side) => {
-                placeholders += 1;
-                if side != turn.from.side() && !notebook.has(Rule::TokenSide) {
-                    notebook.add(Rule::TokenSide, || {
-                        format!(
-                            "turn {number}, byte {start}: {} in a {} turn",
-                            axis.placeholder(side),
-                            turn.from.as_str()
-                        )
-                    });
+/// Looks at everything that begins with an angle bracket.
+fn angles(number: usize, turn: &Turn, counted: &mut Counted, notebook: &mut Notebook<'_>) {
+    let text = turn.value.as_str();
+    for at in memchr::memchr_iter(b'<', text.as_bytes()) {
+        let rest = &text[at..];
+        match rest.as_bytes().get(1) {
+            // A coordinate token, most often.
+            Some(b'T' | b'W' | b'H') => {
+                if let Some((length, token)) = token_at(rest) {
+                    coordinate(number, turn, at..at + length, token, counted, notebook);
                 }
             }
-            Token::Numbered(..) | Token::Bin(..) | Token::Malformed => {
-                if !notebook.has(Rule::TokenMalformed) {
-                    notebook.add(Rule::TokenMalformed, || {
-                        format!(
-                            "turn {number}, byte {start}: `{}` is no placeholder",
-                            &turn.value[start..end]
-                        )
+            Some(b'i' | b'v')
+                if MEDIA
+                    .iter()
+                    .any(|placeholder| rest.starts_with(placeholder)) =>
+            {
+                counted.media += 1;
+            }
+            _ => {
+                if let Some(marker) = TEMPLATES.iter().find(|marker| rest.starts_with(**marker))
+                    && !notebook.has(Rule::TextTemplate)
+                {
+                    notebook.add(Rule::TextTemplate, || {
+                        format!("turn {number} holds `{marker}`")
                     });
                 }
             }
         }
     }
-    placeholders
 }
 
-fn counts(record: &Record, notebook: &mut Notebook<'_>) {
-    let placeholders = count_placeholders(&record.conversations);
+fn coordinate(
+    number: usize,
+    turn: &Turn,
+    at: Range<usize>,
+    token: Token<'_>,
+    counted: &mut Counted,
+    notebook: &mut Notebook<'_>,
+) {
+    let Token::Placeholder(axis, side) = token else {
+        if !notebook.has(Rule::TokenMalformed) {
+            let word = &turn.value[at.clone()];
+            notebook.add(Rule::TokenMalformed, || {
+                format!(
+                    "turn {number}, byte {}: `{word}` is no placeholder",
+                    at.start
+                )
+            });
+        }
+        return;
+    };
+    counted.placeholders[axis as usize][side as usize] += 1;
+    if side != turn.from.side() && !notebook.has(Rule::TokenSide) {
+        notebook.add(Rule::TokenSide, || {
+            format!(
+                "turn {number}, byte {}: {} in a {} turn",
+                at.start,
+                axis.placeholder(side),
+                turn.from.as_str()
+            )
+        });
+    }
+}
+
+fn counts(record: &Record, placeholders: &[[usize; 2]; 3], notebook: &mut Notebook<'_>) {
     for (axis, side, numbers) in record.variables.iter() {
         let expected = placeholders[axis as usize][side as usize];
         if expected != numbers.len() {

@@ -59,19 +59,25 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Located<'_>> {
     })
 }
 
-/// The coordinate token that `text` starts with, and its length in bytes.
-fn token_at(text: &str) -> Option<(usize, Token<'_>)> {
+/// Bytes that a token may have between its axis and its `>`; what is longer is malformed, so that a text of opened tokens takes
+/// no more than its length in time.
+const TOKEN_BYTES: usize = 256;
+
+/// The coordinate token that `text` starts with, and its length in bytes; `None` when it starts with none.
+#[must_use]
+pub fn token_at(text: &str) -> Option<(usize, Token<'_>)> {
+    let after = text.strip_prefix('<')?;
     let (axis, inner) = Axis::ALL.into_iter().find_map(|axis| {
-        let inner = text[1..]
-            .strip_prefix(axis.token_word())?
-            .strip_prefix('-')?;
+        let inner = after.strip_prefix(axis.token_word())?.strip_prefix('-')?;
         Some((axis, inner))
     })?;
     let head = text.len() - inner.len();
     // As the reference's `.*?`, a token ends at the first `>` of its line.
-    let stop = inner
-        .find(['>', '\n'])
-        .filter(|&at| inner.as_bytes()[at] == b'>');
+    let window = &inner.as_bytes()[..inner.len().min(TOKEN_BYTES)];
+    let stop = window
+        .iter()
+        .position(|byte| matches!(byte, b'>' | b'\n'))
+        .filter(|&at| window[at] == b'>');
     let Some(stop) = stop else {
         return Some((head, Token::Malformed));
     };
