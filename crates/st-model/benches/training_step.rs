@@ -165,6 +165,25 @@ fn run(model: &LlavaSt, step: &Step, device: &Device, timings: &mut [f64; 5]) ->
     loss.into_scalar::<f32>()
 }
 
+/// Processor time of all threads so far, in seconds; 0 where the system does not tell.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    // User and system time in hundredths of a second, fields 14 and 15 of proc(5).
+    fields.get(11..13).map_or(0.0, |times| {
+        times
+            .iter()
+            .filter_map(|time| time.parse::<f64>().ok())
+            .sum::<f64>()
+            / 100.0
+    })
+}
+
 fn main() {
     let steps = std::env::args()
         .skip(1)
@@ -184,18 +203,21 @@ fn main() {
         let step = step(&config, kind, count);
         run(&model, &step, &device, &mut [0.0; 5]);
         let mut timings = [0.0; 5];
-        let start = Instant::now();
+        let (start, processor) = (Instant::now(), processor_seconds());
         let mut loss = 0.0;
         for _ in 0..steps {
             loss = run(&model, &step, &device, &mut timings);
         }
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let milliseconds = (processor_seconds() - processor) / steps as f64 * 1e3;
         #[expect(clippy::cast_precision_loss, reason = "small counts")]
         let (seconds, done) = (start.elapsed().as_secs_f64(), (steps * count) as f64);
         #[expect(clippy::cast_precision_loss, reason = "small counts")]
         let [pixels, encode, pack, decode, backward] =
             timings.map(|time| time / steps as f64 * 1e3);
         println!(
-            "{count} {name}: {:.1} a second; ms a step: pixels {pixels:.1}, tower {encode:.1}, packers {pack:.1}, decoder and loss {decode:.1}, backward {backward:.1}; loss {loss:.4}",
+            "{count} {name}: {:.1} a second; {milliseconds:.1} ms of processor time a step; of the clock's: pixels {pixels:.1}, tower {encode:.1}, packers {pack:.1}, decoder and loss {decode:.1}, backward {backward:.1}; loss {loss:.4}",
             done / seconds
         );
     }
