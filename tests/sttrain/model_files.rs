@@ -252,3 +252,64 @@ fn gpu_check_says_what_it_needs() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(message.contains("NVIDIA"), "{message}");
 }
+
+/// Memory of this process that is no page of a file, in bytes.
+fn anonymous_memory() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Real names and shapes of LLaVA-ST-Qwen2-7B with two decoder and two tower layers: 1.7 billion values. Pages of the mapped files
+/// are not counted: the system takes them back when it likes.
+#[test]
+#[ignore = "writes and loads 3.4 GB"]
+fn the_published_shapes_load_within_their_own_size() {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    let mut config = ModelConfig::published_7b().as_released();
+    config.text.num_hidden_layers = 2;
+    config.vision.num_hidden_layers = 2;
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("model");
+    write(&dir, &config, Dtype::BF16, 1 << 30);
+    let folder = ModelFolder::open(&dir).unwrap();
+    let names = folder.names().map(str::to_owned).collect();
+    let source = Views::new(names, |name| folder.view(name));
+    let loading = Loading {
+        dtype: Some(burn::tensor::FloatDType::BF16),
+        ..Loading::all()
+    };
+    let (before, peak, done) = (
+        anonymous_memory(),
+        AtomicU64::new(0),
+        AtomicBool::new(false),
+    );
+    let begin = std::time::Instant::now();
+    let model = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                peak.fetch_max(anonymous_memory(), Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        });
+        let model = config
+            .init(&Device::flex())
+            .unwrap()
+            .load_named(&source, loading);
+        done.store(true, Ordering::Relaxed);
+        model.unwrap()
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    let (peak, size) = (peak.into_inner() - before, folder.byte_size());
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    let ratio = peak as f64 / size as f64;
+    println!(
+        "{size} bytes of weights in {seconds:.1} s; peak memory {peak}, {ratio:.3} times the weights"
+    );
+    assert_eq!(model.named_parameters().len(), folder.len());
+    assert!(ratio < 1.15, "peak memory is {ratio} times the weights");
+}

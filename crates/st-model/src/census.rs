@@ -25,7 +25,7 @@ pub enum Part {
     Decoder,
     /// Output layer over the vocabulary.
     OutputLayer,
-    /// LoRA adapters.
+    /// `LoRA` adapters.
     Adapters,
 }
 

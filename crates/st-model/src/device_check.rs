@@ -400,7 +400,7 @@ impl Timing {
     }
 }
 
-/// Times prefill of a video prompt, 64 decoded tokens, and a LoRA training step, with random weights in the device's default type.
+/// Times prefill of a video prompt, 64 decoded tokens, and a `LoRA` training step, with random weights in the device's default type.
 ///
 /// `report` hears of each result at once. Nothing new is started once `budget` is used up.
 ///

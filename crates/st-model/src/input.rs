@@ -226,34 +226,32 @@ impl InputEncoder {
             slow_end,
         ] = visual;
         let (fast, slow) = config.video_tokens();
-        let slot = |start, patch, end, tokens, stream| {
-            let slot = SlotTokens {
+        let checked = |start, patch, end, tokens, stream| {
+            if tokens < 2 {
+                return Err(InputError::ShortSlot { tokens });
+            }
+            Ok(SlotTokens {
                 start,
                 patch,
                 end,
                 tokens,
                 stream,
-            };
-            if tokens < 2 {
-                Err(InputError::ShortSlot { tokens })
-            } else {
-                Ok(slot)
-            }
+            })
         };
         check_numbered(&tokenizer, config)?;
         let pairs = Axis::ALL
             .into_iter()
             .flat_map(|axis| Side::ALL.map(|side| (axis, side)));
         Ok(Self {
-            image: slot(
+            image: checked(
                 im_start,
                 im_patch,
                 im_end,
                 config.image_tokens(),
                 Stream::Image,
             )?,
-            fast: slot(vid_start, vid_patch, vid_end, fast, Stream::Fast)?,
-            slow: slot(slow_start, vid_patch, slow_end, slow, Stream::Slow)?,
+            fast: checked(vid_start, vid_patch, vid_end, fast, Stream::Fast)?,
+            slow: checked(slow_start, vid_patch, slow_end, slow, Stream::Slow)?,
             chat_start: tokenizer.need(CHAT_START, HINT)?,
             chat_end: tokenizer.need(CHAT_END, HINT)?,
             pad: tokenizer.need(END_OF_TEXT, HINT)?,

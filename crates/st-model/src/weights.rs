@@ -386,18 +386,29 @@ fn fault(parameter: &NamedParameter, view: Option<TensorView<'_>>) -> Option<Wei
 /// One tensor of a source as Burn's data, in the source's element type. `None` for a type that is not read.
 #[must_use]
 pub fn tensor_data(view: &TensorView<'_>) -> Option<TensorData> {
-    let dtype = match view.dtype() {
-        Dtype::F32 => DType::F32,
-        Dtype::F16 => DType::F16,
-        Dtype::BF16 => DType::BF16,
-        Dtype::F64 => DType::F64,
+    // Elements of their own width: a vector of bytes would be copied once more to align it.
+    let narrow = || {
+        view.data()
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|bytes| u16::from_ne_bytes(*bytes))
+    };
+    let wide = || {
+        view.data()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| u32::from_ne_bytes(*bytes))
+    };
+    let (bytes, dtype) = match view.dtype() {
+        Dtype::F32 => (Bytes::from_elems::<u32>(wide().collect()), DType::F32),
+        Dtype::F16 => (Bytes::from_elems::<u16>(narrow().collect()), DType::F16),
+        Dtype::BF16 => (Bytes::from_elems::<u16>(narrow().collect()), DType::BF16),
+        Dtype::F64 => (Bytes::from_bytes_vec(view.data().to_vec()), DType::F64),
         _ => return None,
     };
-    Some(TensorData::from_bytes(
-        Bytes::from_bytes_vec(view.data().to_vec()),
-        view.shape().to_vec(),
-        dtype,
-    ))
+    Some(TensorData::from_bytes(bytes, view.shape().to_vec(), dtype))
 }
 
 type Path = Vec<String>;
