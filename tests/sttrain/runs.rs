@@ -50,7 +50,7 @@ impl Place {
             seed: 5,
         };
         world.write(&place.path().join("data"), "toy");
-        fs_err::write(place.path().join("toy.yaml"), RECIPE).unwrap();
+        fs_err::write(place.path().join("recipe.yaml"), RECIPE).unwrap();
         place
     }
 
@@ -72,7 +72,12 @@ impl Place {
     }
 
     fn train(&self, name: &str) -> Output {
-        self.run(&["toy.yaml", "--set", &format!("name={name}")])
+        self.run(&["recipe.yaml", "--set", &format!("name={name}")])
+    }
+
+    fn train_long(&self, name: &str) -> Output {
+        let name = format!("name={name}");
+        self.run(&["recipe.yaml", "-q", "--set", &name, "--set", LONG])
     }
 
     fn model(&self, name: &str) -> String {
@@ -92,7 +97,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn a_run_learns_ends_and_says_so_the_second_time() {
     let place = Place::new();
-    let output = place.run(&["toy.yaml", "--json"]);
+    let output = place.run(&["recipe.yaml", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
@@ -124,7 +129,7 @@ fn a_run_learns_ends_and_says_so_the_second_time() {
         .unwrap()
         .modified()
         .unwrap();
-    let again = place.run(&["toy.yaml"]);
+    let again = place.run(&["recipe.yaml"]);
     assert!(again.status.success());
     assert!(
         text(&again.stdout).contains("finished before"),
@@ -140,15 +145,16 @@ fn a_run_learns_ends_and_says_so_the_second_time() {
     );
 }
 
-/// Kills a run at moments that the seed chooses, until it is done; gives the number of kills.
-fn train_and_kill(place: &Place, name: &str, random: &mut SplitMix) -> u32 {
+/// Steps of the runs that are killed or stopped: some seconds.
+const LONG: &str = "steps=150";
+
+/// Kills a run at moments that the seed chooses, around a third of `whole` each, until it is done; gives the number of kills.
+fn train_and_kill(place: &Place, name: &str, whole: Duration, random: &mut SplitMix) -> u32 {
     let set = format!("name={name}");
     for kills in 0..100 {
-        let mut child = place
-            .command(&["toy.yaml", "-q", "--set", &set])
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(30 + random.next_u64() % 700));
+        let args = ["recipe.yaml", "-q", "--set", &set, "--set", LONG];
+        let mut child = place.command(&args).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(0.1 + 0.5 * random.unit()));
         let done = child.try_wait().unwrap();
         // SIGKILL: nothing of the process runs after it.
         let _ = child.kill();
@@ -158,7 +164,7 @@ fn train_and_kill(place: &Place, name: &str, random: &mut SplitMix) -> u32 {
             return kills;
         }
     }
-    panic!("a run of 12 steps did not end in 100 starts");
+    panic!("a run did not end in 100 starts");
 }
 
 #[test]
@@ -174,12 +180,14 @@ fn fifty_killed_runs_end_with_the_weights_of_the_unbroken_one() {
 
 fn kill_runs(runs: u64) {
     let place = Place::new();
-    assert!(place.train("unbroken").status.success());
+    let begun = std::time::Instant::now();
+    assert!(place.train_long("unbroken").status.success());
+    let whole = begun.elapsed();
     let expected = place.model("unbroken");
     let mut kills = 0;
     for run in 0..runs {
         let name = format!("killed-{run}");
-        kills += train_and_kill(&place, &name, &mut SplitMix::at(&[9, run]));
+        kills += train_and_kill(&place, &name, whole, &mut SplitMix::at(&[9, run]));
         assert_eq!(place.model(&name), expected, "run {run}");
         let metrics = |n: &str| {
             let text =
@@ -192,13 +200,23 @@ fn kill_runs(runs: u64) {
         assert_eq!(metrics(&name), metrics("unbroken"), "run {run}");
     }
     println!("{runs} runs, {kills} kills");
+    assert!(
+        u64::from(kills) >= runs,
+        "the runs ended before they were killed"
+    );
 }
 
 #[test]
 fn another_number_of_workers_gives_the_same_weights() {
     let place = Place::new();
     for (name, jobs) in [("one", "1"), ("five", "5")] {
-        let output = place.run(&["toy.yaml", "--jobs", jobs, "--set", &format!("name={name}")]);
+        let output = place.run(&[
+            "recipe.yaml",
+            "--jobs",
+            jobs,
+            "--set",
+            &format!("name={name}"),
+        ]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
     assert_eq!(place.model("one"), place.model("five"));
@@ -207,15 +225,10 @@ fn another_number_of_workers_gives_the_same_weights() {
 #[test]
 fn a_signal_writes_a_checkpoint_and_exits_0() {
     let place = Place::new();
-    assert!(place.train("unbroken").status.success());
+    assert!(place.train_long("unbroken").status.success());
+    let never = ["--set", "name=stopped", "--set", "checkpoint.every_steps=0"];
     let mut child = place
-        .command(&[
-            "toy.yaml",
-            "--set",
-            "name=stopped",
-            "--set",
-            "checkpoint.every_steps=0",
-        ])
+        .command(&[&["recipe.yaml", "-q", "--set", LONG], &never[..]].concat())
         .spawn()
         .unwrap();
     let metrics = place.path().join("runs/stopped/metrics.jsonl");
@@ -230,7 +243,10 @@ fn a_signal_writes_a_checkpoint_and_exits_0() {
         .status()
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(place.train("stopped").status.success());
+    let state = fs_err::read_dir(place.path().join("runs/stopped/checkpoints")).unwrap();
+    assert_eq!(state.count(), 1, "one checkpoint, of the step at hand");
+    assert!(!place.path().join("runs/stopped/model").exists());
+    assert!(place.train_long("stopped").status.success());
     assert_eq!(place.model("stopped"), place.model("unbroken"));
 }
 
@@ -242,7 +258,15 @@ fn a_frozen_tower_does_not_move_and_packers_do() {
     for (name, steps) in [("short", "1"), ("long", "4")] {
         let (name, steps) = (format!("name={name}"), format!("steps={steps}"));
         let output = place.run(&[
-            "toy.yaml", "--set", &name, "--set", &steps, "--set", freeze, "--set", phases,
+            "recipe.yaml",
+            "--set",
+            &name,
+            "--set",
+            &steps,
+            "--set",
+            freeze,
+            "--set",
+            phases,
         ]);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
@@ -279,31 +303,31 @@ fn refusals_are_one_line_and_exit_2() {
     let cases: [(&[&str], &[&str]); 7] = [
         (&["none.yaml"], &["none.yaml", "recipes/tiny.yaml"]),
         (
-            &["toy.yaml", "--set", "data=nowhere.yaml"],
+            &["recipe.yaml", "--set", "data=nowhere.yaml"],
             &["data.records[0]", "nowhere.yaml", "stdata synth"],
         ),
         (
-            &["toy.yaml", "--set", "stepz=3"],
-            &["toy.yaml", "stepz", "did you mean `steps`"],
+            &["recipe.yaml", "--set", "stepz=3"],
+            &["recipe.yaml", "stepz", "did you mean `steps`"],
         ),
         (
-            &["toy.yaml", "--set", "phases.0.mix.0.tasks={stvg: 1}"],
+            &["recipe.yaml", "--set", "phases.0.mix.0.tasks={stvg: 1}"],
             &["phases[0].mix[0]", "24 rec"],
         ),
         (
-            &["toy.yaml", "--resume"],
+            &["recipe.yaml", "--resume"],
             &["runs/toy", "leave out --resume"],
         ),
         (
             &[
-                "toy.yaml",
+                "recipe.yaml",
                 "--set",
                 "model.config.text.num_attention_heads=3",
             ],
             &["model.config", "16", "3"],
         ),
         (
-            &["toy.yaml", "--set", "data.shards=[gone]"],
+            &["recipe.yaml", "--set", "data.shards=[gone]"],
             &["data.shards[0]", "gone", "stdata shard"],
         ),
     ];
@@ -324,11 +348,11 @@ fn another_recipe_does_not_touch_a_run_unless_told_to() {
     let place = Place::new();
     assert!(
         place
-            .run(&["toy.yaml", "--set", "steps=2"])
+            .run(&["recipe.yaml", "--set", "steps=2"])
             .status
             .success()
     );
-    let output = place.run(&["toy.yaml", "--set", "steps=3"]);
+    let output = place.run(&["recipe.yaml", "--set", "steps=3"]);
     assert_eq!(output.status.code(), Some(2));
     let error = text(&output.stderr);
     assert!(
@@ -337,7 +361,7 @@ fn another_recipe_does_not_touch_a_run_unless_told_to() {
     );
     assert!(
         place
-            .run(&["toy.yaml", "--set", "steps=3", "--fresh"])
+            .run(&["recipe.yaml", "--set", "steps=3", "--fresh"])
             .status
             .success()
     );
@@ -346,7 +370,7 @@ fn another_recipe_does_not_touch_a_run_unless_told_to() {
 #[test]
 fn check_says_all_that_is_missing_at_once() {
     let place = Place::new();
-    let output = place.run(&["check", "toy.yaml", "--set", "data=gone.yaml"]);
+    let output = place.run(&["check", "recipe.yaml", "--set", "data=gone.yaml"]);
     assert_eq!(output.status.code(), Some(1));
     let all = text(&output.stdout);
     for word in [
@@ -357,7 +381,7 @@ fn check_says_all_that_is_missing_at_once() {
     ] {
         assert!(all.contains(word), "{word}: {all}");
     }
-    let output = place.run(&["check", "toy.yaml"]);
+    let output = place.run(&["check", "recipe.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(
         text(&output.stdout).contains("32 on 32 clips, 0 left out"),

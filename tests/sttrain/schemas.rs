@@ -10,8 +10,8 @@ fn the_schema_file_is_current() {
         "{}\n",
         serde_json::to_string_pretty(&st_train::recipe::json_schema()).unwrap()
     );
-    assert_eq!(
-        file, now,
+    assert!(
+        file == now,
         "write it anew: sttrain schema > schemas/train.schema.json"
     );
 }

@@ -41,6 +41,8 @@ pub struct InitConfig {
     /// Width in bins of the Gaussian that smooths the coordinate tables, so that near bins start alike; 0 for none. The standard
     /// deviation stays.
     pub coordinate_smoothing: f64,
+    /// Factor on the projector's last layer: how loud what is seen is beside where and when it is.
+    pub projector_gain: f64,
     /// Positions of the vision tower.
     pub position: PositionStart,
 }
@@ -53,6 +55,7 @@ impl Default for InitConfig {
             coordinate_input_std: 0.02,
             coordinate_output_std: 0.02,
             coordinate_smoothing: 0.0,
+            projector_gain: 1.0,
             position: PositionStart::Random { std: 0.02 },
         }
     }
@@ -106,7 +109,16 @@ fn start_value(
         // Small and centred; PyTorch draws from the layer's input width, which a bias does not know.
         vec![0.0; count]
     } else {
-        uniform(&mut random, count, 1.0 / root(shape[1..].iter().product()))
+        let gain = if name.ends_with("mm_projector.2.weight") {
+            init.projector_gain
+        } else {
+            1.0
+        };
+        uniform(
+            &mut random,
+            count,
+            gain / root(shape[1..].iter().product()),
+        )
     };
     TensorData::new(values, shape.to_vec())
 }

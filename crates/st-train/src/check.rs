@@ -176,7 +176,7 @@ pub fn config(recipe: &Recipe, roots: &Roots, missing: &mut Vec<String>) -> Opti
                     (config, None)
                 }
                 Err(e) => {
-                    missing.push(format!("model.path: {e}"));
+                    missing.push(e.to_string());
                     return None;
                 }
             }

@@ -19,6 +19,7 @@ use st_model::model::{ClipKind, ClipRange, LlavaSt};
 use st_model::published::{config_from_json, config_to_json};
 use st_model::tokenizer::Tokenizer;
 use st_model::weights::{Loading, Views};
+use st_schema::{Axis, Side};
 use st_weights::{Dtype, ModelFolder, TensorSpec, WeightsError};
 
 use crate::checkpoint::{CheckpointError, hex, sha256_file, write_atomic};
@@ -355,8 +356,9 @@ fn trained(dataset: &Dataset, vocab: usize) -> Result<Tokenizer, PrepareError> {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for index in 0..dataset.len() {
         for turn in dataset.record(index)?.conversations {
-            *count.entry(turn.value.clone()).or_default() += 1;
-            texts.insert(turn.value);
+            let text = without_markers(&turn.value);
+            *count.entry(text.clone()).or_default() += 1;
+            texts.insert(text);
         }
     }
     // In sorted order, each as often as it stands there: the same records give the same tokenizer.
@@ -364,6 +366,17 @@ fn trained(dataset: &Dataset, vocab: usize) -> Result<Tokenizer, PrepareError> {
         .iter()
         .flat_map(|t| std::iter::repeat_n(t.as_str(), count[t]));
     Tokenizer::train_bpe(all, vocab).map_err(|e| PrepareError::Tokenizer(e.to_string()))
+}
+
+/// What is left when the markers, which are tokens of their own, are taken out.
+fn without_markers(text: &str) -> String {
+    let mut text = text.replace("<image>", "").replace("<video>", "");
+    for axis in Axis::ALL {
+        for side in Side::ALL {
+            text = text.replace(axis.placeholder(side), "");
+        }
+    }
+    text
 }
 
 fn encoder(
@@ -406,20 +419,15 @@ fn model(
         ModelSource::Scratch { init, .. } => {
             model = model.initialize(&scratch_values(init)?, recipe.seed)
         }
-        ModelSource::Folder {
-            path,
-            fresh_packers,
-            ..
-        } => {
+        ModelSource::Folder { path, fresh, .. } => {
             let path = found(roots, path)?;
             let folder = ModelFolder::open(&path)?;
             model = model.initialize(&InitConfig::default(), recipe.seed);
-            let fresh = *fresh_packers;
             let names = folder.names().map(str::to_owned).collect();
             let source = Views::new(names, |name| folder.view(name));
             let loading = Loading {
-                wanted: &|name| !(fresh && Part::of(name) == Part::Packers),
-                ignored: &|name| fresh && Part::of(name) == Part::Packers,
+                wanted: &|name| !fresh.contains(&Part::of(name)),
+                ignored: &|name| fresh.contains(&Part::of(name)),
                 ..Loading::all()
             };
             model = model

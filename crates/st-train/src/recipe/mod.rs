@@ -105,9 +105,9 @@ pub enum ModelSource {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Builds the packers anew, as the original does at the start of stages 2 and 3.
-        #[serde(default)]
-        fresh_packers: bool,
+        /// Parts that start anew, whether or not the folder has them. The original restarts `packers` in stages 2 and 3.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        fresh: Vec<Part>,
         /// Parts of `config.json` that are changed for this run, for example `ntp: false`.
         #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
         config: serde_json::Map<String, serde_json::Value>,

@@ -76,6 +76,7 @@ pub fn parse(text: &str, overrides: &[Override]) -> Result<Recipe, Vec<Fault>> {
     let mut value = serde_json::to_value(yaml)
         .map_err(|e| vec![Fault::new("", format!("not a recipe: {e}"))])?;
     let mut faults = Vec::new();
+    expand_short_forms(&mut value);
     for change in overrides {
         if let Err(fault) = set(&mut value, &change.path, change.value.clone()) {
             faults.push(fault);
