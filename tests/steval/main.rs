@@ -3,4 +3,5 @@
 mod fixture;
 mod predict;
 mod recipes;
+mod report;
 mod score;

@@ -138,7 +138,7 @@ fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScor
         .as_deref()
         .ok_or(OriginalError::NotText)?;
     let span = compat::span(converted(record)?);
-    let boxes = compat::tube(&compat::tokens(outputs));
+    let boxes = token_tube(outputs);
     let Some(VideoTruth::Tube { tvg, svg, .. }) = required(record.gt.as_ref(), "gt")? else {
         return Err(OriginalError::Type("gt"));
     };
@@ -184,6 +184,84 @@ fn tube(task: EvalTask, record: &Prediction, frames: u32) -> Result<OriginalScor
         },
         predicted: span.map(Vec::from).unwrap_or_default(),
     })
+}
+
+/// `compat::tube(&compat::tokens(text))` without building the text between: by far most of a scorer's time.
+///
+/// Every `:[` has to belong to a well-formed `<TEMP-t>:[<WIDTH-a><HEIGHT-b><WIDTH-c><HEIGHT-d>]` whose time stands apart
+/// from digits before it; any other text goes the long way.
+fn token_tube(text: &str) -> Vec<(f64, [f64; 4])> {
+    fast_token_tube(text.as_bytes()).unwrap_or_else(|| compat::tube(&compat::tokens(text)))
+}
+
+fn fast_token_tube(text: &[u8]) -> Option<Vec<(f64, [f64; 4])>> {
+    let mut found: Vec<(f64, [f64; 4])> = Vec::new();
+    let mut at = 0;
+    while let Some(colon) = text[at..]
+        .iter()
+        .position(|byte| *byte == b':')
+        .map(|offset| at + offset)
+    {
+        at = colon + 1;
+        let blanks = text[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
+        if text.get(at + blanks) != Some(&b'[') {
+            continue;
+        }
+        if blanks > 0 {
+            return None;
+        }
+        let time = token_before(&text[..colon])?;
+        let mut cursor = at + 1;
+        let mut corners = [0.0; 4];
+        for (corner, word) in
+            corners
+                .iter_mut()
+                .zip([&b"<WIDTH-"[..], b"<HEIGHT-", b"<WIDTH-", b"<HEIGHT-"])
+        {
+            let rest = text[cursor..].strip_prefix(word)?;
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            *corner = decimal(&rest[..digits])?;
+            rest[digits..].strip_prefix(b">")?;
+            cursor += word.len() + digits + 1;
+        }
+        text[cursor..].strip_prefix(b"]")?;
+        at = cursor + 1;
+        match found.iter_mut().rev().find(|(known, _)| *known == time) {
+            Some((_, known)) => *known = corners,
+            None => found.push((time, corners)),
+        }
+    }
+    Some(found)
+}
+
+/// The number of the `<TEMP-t>` that a text ends with, when nothing before it can run into the number.
+fn token_before(text: &[u8]) -> Option<f64> {
+    let inside = text.strip_suffix(b">")?;
+    let digits = inside
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let (before, number) = inside.split_at(inside.len() - digits);
+    let before = before.strip_suffix(b"<TEMP-")?;
+    let neighbour = before.iter().rev().find(|byte| **byte != b' ');
+    match neighbour {
+        Some(byte) if byte.is_ascii_digit() || *byte == b'.' || !byte.is_ascii() => None,
+        _ => decimal(number),
+    }
+}
+
+/// One to nine digits.
+fn decimal(digits: &[u8]) -> Option<f64> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    Some(f64::from(digits.iter().fold(0_u32, |value, digit| {
+        value * 10 + u32::from(digit - b'0')
+    })))
 }
 
 /// The spatial IoU over shared frames and over all frames of either side, in the truth's frame order.
@@ -346,4 +424,36 @@ fn real(frame: i64) -> f64 {
 )]
 fn whole(frame: f64) -> i64 {
     frame as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_is_the_long_way() {
+        let unit =
+            |t: u32| format!("<TEMP-{t:03}>:[<WIDTH-001><HEIGHT-{t:03}><WIDTH-050><HEIGHT-099>]");
+        let texts = [
+            unit(7),
+            format!("Object bounding box: {} {} {}", unit(1), unit(2), unit(1)),
+            format!("3 {}", unit(5)),
+            format!("3.{}", unit(5)),
+            format!("<TEMP-004>{}", unit(5)),
+            format!("{} 5,: [1,2,3,4]", unit(9)),
+            "<TEMP-001>:[<WIDTH-001><HEIGHT-002>] <TEMP-002>: [<WIDTH-001><HEIGHT-002><WIDTH-003><HEIGHT-004>]".to_owned(),
+            "<TEMP-150>:[<WIDTH-1><HEIGHT-02><WIDTH-0003><HEIGHT-1000>]".to_owned(),
+            "0.5,:[1,2,3,4] 7,:[1,2,3,4.5]".to_owned(),
+            "a: [b] c:".to_owned(),
+            String::new(),
+        ];
+        for text in &texts {
+            assert_eq!(
+                token_tube(text),
+                compat::tube(&compat::tokens(text)),
+                "{text}"
+            );
+        }
+        assert!(fast_token_tube(texts[1].as_bytes()).is_some_and(|boxes| boxes.len() == 2));
+    }
 }

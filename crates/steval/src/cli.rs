@@ -14,16 +14,16 @@ use crate::globals::GlobalArgs;
     after_help = "Exit code: 0 done, 1 done and something needs a look, 2 failed.\n\n\
                   Example:\n  steval score runs/tiny/eval/stvg.jsonl"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    pub globals: GlobalArgs,
+    pub(crate) globals: GlobalArgs,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// One subcommand a file, in `commands/`.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Answer benchmarks with a model
     Predict(predict::Args),
     /// Ask one question about one image or video and draw the answer

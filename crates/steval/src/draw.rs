@@ -4,38 +4,38 @@ use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 use st_schema::Frames;
 
 /// A colour.
-pub type Rgb = [u8; 3];
+pub(crate) type Rgb = [u8; 3];
 
 /// Truth.
-pub const GREEN: Rgb = [33, 192, 100];
+pub(crate) const GREEN: Rgb = [33, 192, 100];
 /// Answer.
-pub const RED: Rgb = [255, 59, 48];
+pub(crate) const RED: Rgb = [255, 59, 48];
 /// What the question names.
-pub const BLUE: Rgb = [64, 156, 255];
+pub(crate) const BLUE: Rgb = [64, 156, 255];
 /// Words.
-pub const WHITE: Rgb = [245, 246, 248];
+pub(crate) const WHITE: Rgb = [245, 246, 248];
 /// Behind words.
-pub const INK: Rgb = [18, 22, 29];
+pub(crate) const INK: Rgb = [18, 22, 29];
 /// Quiet parts.
-pub const GREY: Rgb = [92, 102, 118];
+pub(crate) const GREY: Rgb = [92, 102, 118];
 
 /// Pixels of a letter at scale 1, each side.
 const LETTER: usize = 8;
 
 /// A picture that is drawn on.
 #[derive(Clone, Debug)]
-pub struct Canvas {
+pub(crate) struct Canvas {
     /// Pixels.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Pixels.
-    pub height: usize,
+    pub(crate) height: usize,
     /// `[height, width, 3]`.
-    pub rgb: Vec<u8>,
+    pub(crate) rgb: Vec<u8>,
 }
 
 impl Canvas {
     /// One colour all over.
-    pub fn new(width: usize, height: usize, color: Rgb) -> Self {
+    pub(crate) fn new(width: usize, height: usize, color: Rgb) -> Self {
         Self {
             width,
             height,
@@ -44,7 +44,7 @@ impl Canvas {
     }
 
     /// Frame `index` of `frames`.
-    pub fn of_frame(frames: &Frames, index: usize) -> Self {
+    pub(crate) fn of_frame(frames: &Frames, index: usize) -> Self {
         Self {
             width: frames.width,
             height: frames.height,
@@ -60,7 +60,7 @@ impl Canvas {
     }
 
     /// A filled rectangle; what lies outside is cut off.
-    pub fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, color: Rgb) {
+    pub(crate) fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, color: Rgb) {
         for row in y..(y + height).min(self.height) {
             for column in x..(x + width).min(self.width) {
                 self.put(column, row, color);
@@ -70,7 +70,7 @@ impl Canvas {
 
     /// A box given by fractions, its border `line` pixels wide and wholly inside the picture, with a dark rim that keeps
     /// it visible on any ground.
-    pub fn bounding_box(&mut self, corners: [f64; 4], line: usize, color: Rgb) {
+    pub(crate) fn bounding_box(&mut self, corners: [f64; 4], line: usize, color: Rgb) {
         let [x1, y1, x2, y2] = [
             pixel(corners[0], self.width),
             pixel(corners[1], self.height),
@@ -95,7 +95,7 @@ impl Canvas {
     }
 
     /// Words with their upper left corner at `x, y`; letters that the font lacks are a `?`.
-    pub fn text(&mut self, x: usize, y: usize, scale: usize, color: Rgb, words: &str) {
+    pub(crate) fn text(&mut self, x: usize, y: usize, scale: usize, color: Rgb, words: &str) {
         for (index, letter) in words.chars().enumerate() {
             let glyph = BASIC_FONTS
                 .get(letter)
@@ -111,7 +111,7 @@ impl Canvas {
     }
 
     /// Words on a plate of the given colour.
-    pub fn label(&mut self, x: usize, y: usize, scale: usize, plate: Rgb, words: &str) {
+    pub(crate) fn label(&mut self, x: usize, y: usize, scale: usize, plate: Rgb, words: &str) {
         let (width, height) = text_size(words, scale);
         self.fill(x, y, width + 4 * scale, height + 4 * scale, plate);
         let color = if plate == INK || plate == GREY {
@@ -123,7 +123,7 @@ impl Canvas {
     }
 
     /// Another picture with its upper left corner at `x, y`.
-    pub fn paste(&mut self, other: &Self, x: usize, y: usize) {
+    pub(crate) fn paste(&mut self, other: &Self, x: usize, y: usize) {
         let width = other.width.min(self.width.saturating_sub(x));
         for row in 0..other.height.min(self.height.saturating_sub(y)) {
             let (from, to) = (3 * row * other.width, 3 * ((y + row) * self.width + x));
@@ -132,7 +132,12 @@ impl Canvas {
     }
 
     /// A time line: a bar for each span given by fractions, and a mark where `now` is.
-    pub fn time_line(&mut self, area: [usize; 4], spans: &[([f64; 2], Rgb)], now: Option<f64>) {
+    pub(crate) fn time_line(
+        &mut self,
+        area: [usize; 4],
+        spans: &[([f64; 2], Rgb)],
+        now: Option<f64>,
+    ) {
         let [x, y, width, height] = area;
         self.fill(x, y, width, height, INK);
         self.fill(x, y + height / 2, width, 1, GREY);
@@ -162,7 +167,7 @@ impl Canvas {
     }
 
     /// The picture in another size, so that it fits into `width` x `height` with its proportions kept.
-    pub fn fitted(&self, width: usize, height: usize) -> Self {
+    pub(crate) fn fitted(&self, width: usize, height: usize) -> Self {
         let scale = (ratio(width, self.width)).min(ratio(height, self.height));
         let (width, height) = (scaled(self.width, scale), scaled(self.height, scale));
         let frames = Frames {
@@ -181,7 +186,7 @@ impl Canvas {
     }
 
     /// The picture as JPEG.
-    pub fn to_jpeg(&self, quality: u8) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn to_jpeg(&self, quality: u8) -> anyhow::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let side = |side: usize| u16::try_from(side);
         jpeg_encoder::Encoder::new(&mut bytes, quality).encode(
@@ -194,7 +199,7 @@ impl Canvas {
     }
 
     /// The picture as PNG.
-    pub fn to_png(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn to_png(&self) -> anyhow::Result<Vec<u8>> {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let (width, height) = (u32::try_from(self.width)?, u32::try_from(self.height)?);
         image::write_buffer_with_format(
@@ -210,12 +215,12 @@ impl Canvas {
 }
 
 /// Width and height in pixels of words at a scale.
-pub fn text_size(words: &str, scale: usize) -> (usize, usize) {
+pub(crate) fn text_size(words: &str, scale: usize) -> (usize, usize) {
     (words.chars().count() * LETTER * scale, LETTER * scale)
 }
 
 /// Words broken into lines of at most `letters` letters; a longer word is cut.
-pub fn wrapped(words: &str, letters: usize) -> Vec<String> {
+pub(crate) fn wrapped(words: &str, letters: usize) -> Vec<String> {
     let letters = letters.max(1);
     let mut lines: Vec<String> = Vec::new();
     for word in words.split_whitespace() {

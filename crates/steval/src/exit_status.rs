@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How a command ended when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitStatus {
+pub(crate) enum ExitStatus {
     /// Everything was done and nothing was found: exit code 0.
     Done,
     /// Everything was done, and something in the data needs a look: exit code 1.
@@ -13,7 +13,7 @@ pub enum ExitStatus {
 
 impl ExitStatus {
     /// The command failed: exit code 2, as clap uses for a wrong command line.
-    pub const FAILED: u8 = 2;
+    pub(crate) const FAILED: u8 = 2;
 }
 
 impl From<ExitStatus> for ExitCode {

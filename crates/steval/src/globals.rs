@@ -14,13 +14,13 @@ const DEFAULT_ROOT: &str = "data";
 
 /// Common flags as typed.
 #[derive(Debug, Args)]
-pub struct GlobalArgs {
+pub(crate) struct GlobalArgs {
     /// Data root
     #[arg(long, global = true, env = "STDATA_ROOT", default_value = DEFAULT_ROOT, value_name = "DIR", help_heading = "Common")]
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Print one JSON document on stdout and nothing else there
     #[arg(long, global = true, help_heading = "Common")]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Say only what went wrong
     #[arg(
         short,
@@ -29,28 +29,28 @@ pub struct GlobalArgs {
         conflicts_with = "verbose",
         help_heading = "Common"
     )]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// Say more; twice says everything
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Common")]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
     /// Worker threads [default: one per core]
     #[arg(short, long, global = true, value_name = "N", help_heading = "Common")]
-    pub jobs: Option<NonZeroUsize>,
+    pub(crate) jobs: Option<NonZeroUsize>,
 }
 
 /// Common settings, resolved.
 #[derive(Debug, Clone)]
-pub struct Globals {
+pub(crate) struct Globals {
     /// Folder that holds annotations, media, shards and reports.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// stdout carries one JSON document.
-    pub json: bool,
+    pub(crate) json: bool,
     /// -1 quiet, 0 normal, 1 and 2 more.
-    pub verbosity: i8,
+    pub(crate) verbosity: i8,
     /// Worker threads, at least one. The global rayon pool has as many.
-    pub jobs: usize,
+    pub(crate) jobs: usize,
     /// stderr is a terminal: bars may be drawn.
-    pub interactive: bool,
+    pub(crate) interactive: bool,
 }
 
 impl Globals {
@@ -58,7 +58,7 @@ impl Globals {
     ///
     /// # Errors
     /// When the thread pool cannot be started.
-    pub fn resolve(args: &GlobalArgs) -> anyhow::Result<Self> {
+    pub(crate) fn resolve(args: &GlobalArgs) -> anyhow::Result<Self> {
         let jobs = args
             .jobs
             .or_else(|| std::thread::available_parallelism().ok());
@@ -84,7 +84,7 @@ impl Globals {
     ///
     /// # Errors
     /// When stdout is closed.
-    pub fn emit<T: Serialize>(&self, result: &T, text: impl Display) -> anyhow::Result<()> {
+    pub(crate) fn emit<T: Serialize>(&self, result: &T, text: impl Display) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut out, result)?;
@@ -97,7 +97,7 @@ impl Globals {
     }
 
     /// Says something on stderr, unless `--quiet`.
-    pub fn say(&self, text: impl Display) {
+    pub(crate) fn say(&self, text: impl Display) {
         if self.verbosity >= 0 {
             // A closed stderr must not stop the work.
             let _ = writeln!(std::io::stderr(), "{text}");

@@ -20,18 +20,18 @@ use st_weights::ModelFolder;
 
 /// Tower and projector's output for one clip; made once, however many records look at it.
 #[derive(Clone)]
-pub struct Features {
+pub(crate) struct Features {
     tensor: Tensor<3>,
     kind: ClipKind,
 }
 
 /// A model with its tokenizer.
-pub struct Model {
+pub(crate) struct Model {
     net: LlavaSt,
     encoder: InputEncoder,
     device: Device,
     /// Changes when the folder's content does.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 impl Model {
@@ -39,7 +39,11 @@ impl Model {
     ///
     /// # Errors
     /// When a file is missing, or weights and configuration do not fit together.
-    pub fn open(folder: &Path, device: Device, untrained: Option<u64>) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        device: Device,
+        untrained: Option<u64>,
+    ) -> anyhow::Result<Self> {
         if !folder.is_dir() {
             bail!(
                 "{}: no such folder; --model wants one with config.json, *.safetensors and tokenizer.json, as runs/NAME/model",
@@ -82,14 +86,14 @@ impl Model {
     }
 
     /// Which frames of a video the model looks at.
-    pub fn plan(&self) -> FramePlan {
+    pub(crate) fn plan(&self) -> FramePlan {
         FramePlan {
             frames: self.net.config.video.frames,
         }
     }
 
     /// Side of the square pictures that it wants, in pixels.
-    pub fn side(&self) -> u32 {
+    pub(crate) fn side(&self) -> u32 {
         u32::try_from(self.net.config.vision.image_size).unwrap_or(u32::MAX)
     }
 
@@ -97,7 +101,7 @@ impl Model {
     ///
     /// # Errors
     /// When the frames are not of [`Model::side`], or a video has another number of them than [`Model::plan`] takes.
-    pub fn look(&self, media: &Media, frames: &Frames) -> anyhow::Result<Features> {
+    pub(crate) fn look(&self, media: &Media, frames: &Frames) -> anyhow::Result<Features> {
         let (kind, wanted) = match media {
             Media::Image(_) => (ClipKind::Image, 1),
             Media::Video(_) => (ClipKind::Video, self.net.config.video.frames),
@@ -115,7 +119,7 @@ impl Model {
     ///
     /// # Errors
     /// When placeholders and numbers do not fit together.
-    pub fn encode(&self, record: &Record) -> anyhow::Result<EncodedRecord> {
+    pub(crate) fn encode(&self, record: &Record) -> anyhow::Result<EncodedRecord> {
         Ok(self.encoder.encode_prompt(record)?)
     }
 
@@ -138,7 +142,7 @@ impl Model {
     ///
     /// # Errors
     /// When an answer's tokens are no text.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         prompts: &[EncodedRecord],
         of: &[usize],
@@ -164,7 +168,7 @@ impl Model {
     ///
     /// # Errors
     /// When the answer's tokens are no text.
-    pub fn stream(
+    pub(crate) fn stream(
         &self,
         prompt: &EncodedRecord,
         clip: &Features,

@@ -11,15 +11,15 @@ use st_schema::{FramePlan, Frames};
 use crate::draw::{BLUE, Canvas, GREEN, GREY, INK, RED};
 
 /// Frames of a clip with the time of each, a fraction of the clip.
-pub struct Strip {
+pub(crate) struct Strip {
     /// The frames.
-    pub frames: Frames,
+    pub(crate) frames: Frames,
     /// Where each lies in the clip.
-    pub times: Vec<f64>,
+    pub(crate) times: Vec<f64>,
 }
 
 /// Where a media file of a result line lies: as named, or below one of the folders.
-pub fn find_media(name: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
+pub(crate) fn find_media(name: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let named = PathBuf::from(name);
     let found = std::iter::once(named.clone())
         .chain(folders.iter().map(|folder| folder.join(&named)))
@@ -31,7 +31,7 @@ pub fn find_media(name: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
 }
 
 /// Loads an image or `count` frames of a clip.
-pub fn load(
+pub(crate) fn load(
     path: &Path,
     task: EvalTask,
     split: Option<[u64; 2]>,
@@ -64,28 +64,31 @@ pub fn load(
     Ok(Strip { frames, times })
 }
 
+/// How long before and after its time a box of the question is shown, a fraction of the clip.
+const ASKED_REACH: f64 = 0.05;
+
 /// What is drawn over a clip.
 #[derive(Clone, Debug, Default)]
-pub struct Overlay {
+pub(crate) struct Overlay {
     /// Right boxes by time.
-    pub truth: Vec<(f64, [f64; 4])>,
+    pub(crate) truth: Vec<(f64, [f64; 4])>,
     /// The right span.
-    pub truth_span: Option<[f64; 2]>,
+    pub(crate) truth_span: Option<[f64; 2]>,
     /// The answer's boxes by time.
-    pub answer: Vec<(f64, [f64; 4])>,
+    pub(crate) answer: Vec<(f64, [f64; 4])>,
     /// The answer's span.
-    pub answer_span: Option<[f64; 2]>,
+    pub(crate) answer_span: Option<[f64; 2]>,
     /// Boxes and spans that the question names.
-    pub asked: Vec<[f64; 4]>,
+    pub(crate) asked: Vec<[f64; 4]>,
     /// The span, or the start, that the question names.
-    pub asked_span: Option<[f64; 2]>,
+    pub(crate) asked_span: Option<[f64; 2]>,
     /// How far a box may be from a frame in time to be drawn on it.
-    pub reach: f64,
+    pub(crate) reach: f64,
 }
 
 impl Overlay {
     /// Truth and answer of a result line.
-    pub fn of(task: EvalTask, record: &Prediction, answer: &Answer) -> anyhow::Result<Self> {
+    pub(crate) fn of(task: EvalTask, record: &Prediction, answer: &Answer) -> anyhow::Result<Self> {
         let truth = Truth::of(task, record)?;
         let mut overlay = Self {
             reach: 0.5,
@@ -133,8 +136,12 @@ impl Overlay {
     }
 
     /// One frame with its boxes.
-    pub fn draw(&self, canvas: &mut Canvas, time: f64, line: usize) {
-        for corners in &self.asked {
+    pub(crate) fn draw(&self, canvas: &mut Canvas, time: f64, line: usize) {
+        // A box that the question ties to a time is shown around that time only.
+        let asked_now = self
+            .asked_span
+            .is_none_or(|[start, end]| (start - ASKED_REACH..=end + ASKED_REACH).contains(&time));
+        for corners in self.asked.iter().filter(|_| asked_now) {
             canvas.bounding_box(*corners, line, BLUE);
         }
         for (boxes, color) in [(&self.truth, GREEN), (&self.answer, RED)] {
@@ -145,7 +152,7 @@ impl Overlay {
     }
 
     /// The spans of the time line, truth first.
-    pub fn spans(&self) -> Vec<([f64; 2], crate::draw::Rgb)> {
+    pub(crate) fn spans(&self) -> Vec<([f64; 2], crate::draw::Rgb)> {
         [
             (self.asked_span, BLUE),
             (self.truth_span, GREEN),
@@ -158,7 +165,7 @@ impl Overlay {
 }
 
 /// The box nearest in time, when it is within reach.
-pub fn nearest(boxes: &[(f64, [f64; 4])], time: f64, reach: f64) -> Option<[f64; 4]> {
+pub(crate) fn nearest(boxes: &[(f64, [f64; 4])], time: f64, reach: f64) -> Option<[f64; 4]> {
     boxes
         .iter()
         .map(|(at, corners)| ((at - time).abs(), corners))
@@ -168,14 +175,14 @@ pub fn nearest(boxes: &[(f64, [f64; 4])], time: f64, reach: f64) -> Option<[f64;
 }
 
 /// An image with its boxes, scaled up so that lines and letters stay fine.
-pub fn still(strip: &Strip, overlay: &Overlay, side: usize) -> Canvas {
+pub(crate) fn still(strip: &Strip, overlay: &Overlay, side: usize) -> Canvas {
     let mut canvas = Canvas::of_frame(&strip.frames, 0).fitted(side, side);
     overlay.draw(&mut canvas, 0.0, 2);
     canvas
 }
 
 /// Frames side by side over one time line.
-pub fn contact_strip(strip: &Strip, overlay: &Overlay, tile: usize) -> Canvas {
+pub(crate) fn contact_strip(strip: &Strip, overlay: &Overlay, tile: usize) -> Canvas {
     const GAP: usize = 4;
     const LINE: usize = 22;
     let tiles: Vec<Canvas> = (0..strip.frames.count)

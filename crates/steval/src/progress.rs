@@ -12,13 +12,15 @@ use crate::globals::Globals;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// One long step with a known number of items. Shared between threads.
-pub struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     globals: &'a Globals,
     label: String,
     total: u64,
     done: AtomicU64,
     /// Items that were there before the start.
     skipped: AtomicU64,
+    /// Items that the last plain line told of.
+    said: AtomicU64,
     started: Instant,
     last_line: Mutex<Instant>,
     bar: Option<ProgressBar>,
@@ -26,7 +28,7 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Starts a step of `total` items called `label`, such as "videos".
-    pub fn start(globals: &'a Globals, label: &str, total: u64) -> Self {
+    pub(crate) fn start(globals: &'a Globals, label: &str, total: u64) -> Self {
         let draw = globals.interactive && globals.verbosity >= 0;
         let bar = draw.then(|| {
             let style = ProgressStyle::with_template(
@@ -48,6 +50,7 @@ impl<'a> Progress<'a> {
             total,
             done: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
+            said: AtomicU64::new(0),
             started: now,
             last_line: Mutex::new(now),
             bar,
@@ -55,7 +58,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Counts `items` as done before this run; they take no part in the estimate.
-    pub fn skip(&self, items: u64) {
+    pub(crate) fn skip(&self, items: u64) {
         self.done.fetch_add(items, Ordering::Relaxed);
         self.skipped.fetch_add(items, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
@@ -65,7 +68,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Counts `items` as done.
-    pub fn add(&self, items: u64) {
+    pub(crate) fn add(&self, items: u64) {
         let done = self.done.fetch_add(items, Ordering::Relaxed) + items;
         if let Some(bar) = &self.bar {
             bar.set_position(done);
@@ -73,17 +76,21 @@ impl<'a> Progress<'a> {
             && last.elapsed() >= LINE_INTERVAL
         {
             *last = Instant::now();
+            self.said.store(done, Ordering::Relaxed);
             self.globals.say(self.line(done));
         }
     }
 
     /// Ends the step with one line that says how many and how long.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         let done = self.done.load(Ordering::Relaxed);
-        self.globals.say(self.line(done));
+        // The last plain line may have said it already.
+        if done > self.said.load(Ordering::Relaxed) || done == 0 {
+            self.globals.say(self.line(done));
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -14,31 +14,31 @@ use st_schema::{ClipKey, FramePlan, Media, Record, Turn, Variables};
 
 /// One record of a benchmark.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub(crate) struct Question {
     /// Its place in the file, from 0.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The question, or why the annotation is none.
-    pub item: Result<Box<Item>, String>,
+    pub(crate) item: Result<Box<Item>, String>,
     /// REC: the other things in the picture, fractions.
-    pub other_boxes: Vec<[f64; 4]>,
+    pub(crate) other_boxes: Vec<[f64; 4]>,
 }
 
 /// A benchmark's records.
 #[derive(Debug)]
-pub struct Questions {
+pub(crate) struct Questions {
     /// The task.
-    pub task: EvalTask,
+    pub(crate) task: EvalTask,
     /// In the file's order, cut at the recipe's limit.
-    pub list: Vec<Question>,
+    pub(crate) list: Vec<Question>,
     /// Where the media lie.
-    pub media: PathBuf,
+    pub(crate) media: PathBuf,
 }
 
 /// Reads an entry's annotation file.
 ///
 /// # Errors
 /// When the file cannot be read or is no benchmark of this task.
-pub fn read(
+pub(crate) fn read(
     entry: &BenchmarkEntry,
     root: &Path,
     plan: FramePlan,
@@ -122,7 +122,7 @@ fn other_boxes(document: &Value, index: usize, item: &Item) -> Vec<[f64; 4]> {
 
 impl Questions {
     /// The record that the model is asked.
-    pub fn record(&self, item: &Item) -> Record {
+    pub(crate) fn record(&self, item: &Item) -> Record {
         let turns = vec![Turn::human(item.question.clone())];
         Record::new(
             "question",
@@ -133,13 +133,13 @@ impl Questions {
     }
 
     /// Where a clip's file lies.
-    pub fn path(&self, clip: &ClipKey) -> PathBuf {
+    pub(crate) fn path(&self, clip: &ClipKey) -> PathBuf {
         let (Media::Image(name) | Media::Video(name)) = &clip.media;
         self.media.join(name)
     }
 
     /// The line of an answer, or of the reason why there is none.
-    pub fn line(&self, question: &Question, answer: Result<String, String>) -> Value {
+    pub(crate) fn line(&self, question: &Question, answer: Result<String, String>) -> Value {
         let mut line = Map::new();
         if let Ok(item) = &question.item {
             self.describe(&mut line, item);

@@ -28,7 +28,7 @@ struct Row<'a> {
 }
 
 /// A JSON object a line.
-pub fn to_json_lines(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn to_json_lines(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for score in scores {
         let row = Row {
@@ -60,7 +60,7 @@ const SCHEMA: &str = "message scores {
 }";
 
 /// The same as one Parquet file with one row group.
-pub fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
     let schema = Arc::new(parse_message_type(SCHEMA).context("the scores' Parquet schema")?);
     let properties = Arc::new(
         WriterProperties::builder()

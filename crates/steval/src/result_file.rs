@@ -11,15 +11,15 @@ use crate::write::write_atomically;
 
 /// What a run's answers depend on; it lies beside the result file, so that nothing is continued with other settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RunSettings {
+pub(crate) struct RunSettings {
     /// Name of the benchmark.
-    pub benchmark: String,
+    pub(crate) benchmark: String,
     /// Records that this file is to hold.
-    pub records: usize,
+    pub(crate) records: usize,
     /// Number of the first of them.
-    pub first: usize,
+    pub(crate) first: usize,
     /// Everything else, by name.
-    pub settings: serde_json::Map<String, Value>,
+    pub(crate) settings: serde_json::Map<String, Value>,
 }
 
 impl RunSettings {
@@ -54,11 +54,11 @@ impl RunSettings {
 
 /// A result file that is open for the next lines.
 #[derive(Debug)]
-pub struct ResultFile {
+pub(crate) struct ResultFile {
     path: PathBuf,
     file: std::fs::File,
     /// Whole lines that it holds.
-    pub done: usize,
+    pub(crate) done: usize,
 }
 
 impl ResultFile {
@@ -66,7 +66,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// When the file holds another run's answers, or cannot be read or written.
-    pub fn open(path: &Path, run: &RunSettings) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, run: &RunSettings) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
@@ -159,7 +159,7 @@ impl ResultFile {
     }
 
     /// Adds lines in one write.
-    pub fn append(&mut self, lines: &[Value]) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, lines: &[Value]) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut bytes, line)?;
@@ -173,7 +173,7 @@ impl ResultFile {
     }
 
     /// Makes sure that all lines are on the disk.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
         self.file
             .sync_all()
             .with_context(|| format!("cannot write {}", self.path.display()))

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 /// Writes `bytes` under a temporary name in the same folder, then renames it.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())

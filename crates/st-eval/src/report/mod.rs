@@ -16,6 +16,8 @@ pub struct Report {
     pub subtitle: String,
     /// The columns of the tables, in order.
     pub columns: Vec<Column>,
+    /// The main numbers of all benchmarks.
+    pub summary: Vec<SummaryRow>,
     /// One for each benchmark.
     pub tables: Vec<TaskTable>,
     /// The training loss as SVG.
@@ -37,6 +39,15 @@ pub struct Column {
     pub name: String,
     /// What it is.
     pub title: String,
+}
+
+/// One main number of a benchmark.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SummaryRow {
+    /// The benchmark's name for people.
+    pub benchmark: String,
+    /// The number.
+    pub row: Row,
 }
 
 /// One benchmark's numbers.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::tensor::Device;
 use serde::Serialize;
-use st_eval::answer;
 use st_eval::strict::Answer;
+use st_eval::{Unparsed, answer};
 use st_media::ClipRequest;
 use st_media::encode::{EncodeOptions, VideoWriter};
 use st_model::generate::GenerateOptions;
@@ -30,36 +30,36 @@ use crate::write::write_atomically;
     steval ask --model runs/tiny/model clip.mp4 \"What happens in {0.1,0.4}?\" --task tr --out answers\n  \
     steval ask --model runs/tiny/model clip.mp4 \"Starts in <t0.2>, what does the one at [0.1,0.2,0.4,0.9] do?\" --task elc\n\n\
     Coordinates in the question are fractions: [x1,y1,x2,y2], {t1,t2}, <t0.4>.")]
-pub struct Args {
+pub(crate) struct Args {
     /// An image or a video
     #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The question
-    pub question: String,
+    pub(crate) question: String,
     /// Model folder: config.json, *.safetensors, tokenizer.json
     #[arg(long, value_name = "DIR")]
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
     /// rec, reg, tvg, tr, stvg, svg, elc or dgc [default: rec for an image, stvg for a video]
     #[arg(long, value_name = "TASK")]
-    pub task: Option<Task>,
+    pub(crate) task: Option<Task>,
     /// First and last frame to look at, both inclusive [default: the whole video]
     #[arg(long, num_args = 2, value_names = ["FIRST", "LAST"])]
-    pub split: Option<Vec<u64>>,
+    pub(crate) split: Option<Vec<u64>>,
     /// Folder for the picture, or for the video and its contact sheet
     #[arg(long, default_value = ".", value_name = "DIR")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Ignore the folder's weights and draw others with this seed
     #[arg(long, value_name = "SEED")]
-    pub untrained: Option<u64>,
+    pub(crate) untrained: Option<u64>,
     /// Longest answer in tokens
     #[arg(long, default_value_t = 1024, value_name = "N")]
-    pub max_new_tokens: usize,
+    pub(crate) max_new_tokens: usize,
     /// 0 takes the likeliest token
     #[arg(long, default_value_t = 0.0, value_name = "T")]
-    pub temperature: f64,
+    pub(crate) temperature: f64,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0, value_name = "SEED")]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// The tasks that one can ask for, and whether their files are images.
@@ -115,7 +115,7 @@ struct Reply {
 }
 
 /// Asks, prints, draws.
-pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let is_image = is_image(&args.file)?;
     let task = task(args, is_image)?;
     let model = Model::open(&args.model, Device::default(), args.untrained)?;
@@ -133,8 +133,11 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     if !globals.json {
         writeln!(std::io::stdout())?;
     }
-    let parsed = answer::read_task(task, &raw);
-    let given = parsed.clone().unwrap_or_default();
+    let parsed = answer::read_task(task, &raw).and_then(|given| complete(task, given));
+    let given = parsed
+        .clone()
+        .or_else(|_| answer::read_task(task, &raw))
+        .unwrap_or_default();
     let shown = Shown {
         task,
         question: &args.question,
@@ -152,7 +155,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
         &shown,
         raw,
         extent,
-        parsed.err().map(st_eval::Unparsed::as_str),
+        parsed.err().map(Unparsed::as_str),
         files,
     );
     if globals.json {
@@ -315,6 +318,19 @@ fn readable(raw: &str, extent: Extent) -> String {
 #[expect(clippy::cast_precision_loss, reason = "sides of pictures are small")]
 fn pixels(side: usize) -> f64 {
     side as f64
+}
+
+/// Whether the answer has what its task asks for.
+fn complete(task: Task, answer: Answer) -> Result<Answer, Unparsed> {
+    match task {
+        Task::Tvg | Task::Stvg if answer.span.is_none() => Err(Unparsed::NoSpan),
+        Task::Elc if answer.end.is_none() => Err(Unparsed::NoSpan),
+        Task::Rec | Task::Dgc if answer.regions.is_empty() && answer.bbox.is_none() => {
+            Err(Unparsed::NoBox)
+        }
+        Task::Svg | Task::Stvg if answer.tube.is_empty() => Err(Unparsed::NoTube),
+        _ => Ok(answer),
+    }
 }
 
 /// What is drawn and written under it.

@@ -10,13 +10,13 @@ use crate::exit_status::ExitStatus;
 #[command(
     after_help = "Example:\n  steval completions bash > ~/.local/share/bash-completion/completions/steval"
 )]
-pub struct Args {
+pub(crate) struct Args {
     /// The shell
-    pub shell: clap_complete::Shell,
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Prints the script.
-pub fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
     clap_complete::generate(
         args.shell,
         &mut Cli::command(),

@@ -1,7 +1,7 @@
 //! One file per subcommand.
 
-pub mod ask;
-pub mod completions;
-pub mod predict;
-pub mod report;
-pub mod score;
+pub(crate) mod ask;
+pub(crate) mod completions;
+pub(crate) mod predict;
+pub(crate) mod report;
+pub(crate) mod score;

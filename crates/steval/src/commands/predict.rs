@@ -31,10 +31,10 @@ use crate::result_file::{ResultFile, RunSettings};
     steval predict --model runs/tiny/model --benchmark recipes/eval/synth.yaml --out runs/tiny/eval/blind --blind 0\n  \
     steval predict --model runs/tiny/model --task rec --annotations refcoco_val.json --media coco/train2014 --out out\n\n\
     A run that was stopped goes on where it was: give the same command again.")]
-pub struct Args {
+pub(crate) struct Args {
     /// Model folder: config.json, *.safetensors, tokenizer.json
     #[arg(long, value_name = "DIR")]
-    pub model: PathBuf,
+    pub(crate) model: PathBuf,
     /// Recipe that names benchmarks; their paths are below --root
     #[arg(
         long,
@@ -42,55 +42,55 @@ pub struct Args {
         required_unless_present = "annotations",
         conflicts_with = "annotations"
     )]
-    pub benchmark: Option<PathBuf>,
+    pub(crate) benchmark: Option<PathBuf>,
     /// Only this benchmark of the recipe; may be given again
     #[arg(long, value_name = "NAME", requires = "benchmark")]
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
     /// Instead of a recipe: an annotation file in the original's shape
     #[arg(long, value_name = "FILE", requires = "task", requires = "media")]
-    pub annotations: Option<PathBuf>,
+    pub(crate) annotations: Option<PathBuf>,
     /// Instead of a recipe: the folder of the annotation's media
     #[arg(long, value_name = "DIR")]
-    pub media: Option<PathBuf>,
+    pub(crate) media: Option<PathBuf>,
     /// Instead of a recipe: rec, tvg, stvg, svg or elc
     #[arg(long, value_name = "TASK")]
-    pub task: Option<EvalTask>,
+    pub(crate) task: Option<EvalTask>,
     /// Folder for the result files, one NAME.jsonl for each benchmark
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Frame shards to read from; clips that they lack are decoded from their files
     #[arg(long, value_name = "DIR")]
-    pub shards: Option<PathBuf>,
+    pub(crate) shards: Option<PathBuf>,
     /// Give every record another record's clip, exchanged with this seed
     #[arg(long, value_name = "SEED")]
-    pub blind: Option<u64>,
+    pub(crate) blind: Option<u64>,
     /// Ignore the folder's weights and draw others with this seed
     #[arg(long, value_name = "SEED")]
-    pub untrained: Option<u64>,
+    pub(crate) untrained: Option<u64>,
     /// Ask the first so many records of each benchmark only
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// Records that are answered together
     #[arg(long, default_value_t = 8, value_name = "N")]
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Longest answer in tokens; the original's is 1024
     #[arg(long, default_value_t = 1024, value_name = "N")]
-    pub max_new_tokens: usize,
+    pub(crate) max_new_tokens: usize,
     /// 0 takes the likeliest token; the original samples at 0.01
     #[arg(long, default_value_t = 0.0, value_name = "T")]
-    pub temperature: f64,
+    pub(crate) temperature: f64,
     /// Sample from the likeliest tokens that make up this share
     #[arg(long, default_value_t = 1.0, value_name = "P")]
-    pub top_p: f64,
+    pub(crate) top_p: f64,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0, value_name = "SEED")]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Of the parts that --task-count makes of each benchmark, do this one, from 0
     #[arg(long, default_value_t = 0, value_name = "I")]
-    pub task_index: usize,
+    pub(crate) task_index: usize,
     /// Split each benchmark into so many parts, for several machines
     #[arg(long, default_value_t = 1, value_name = "N")]
-    pub task_count: usize,
+    pub(crate) task_count: usize,
 }
 
 /// What was done for one benchmark.
@@ -106,7 +106,7 @@ struct Done {
 }
 
 /// Answers the benchmarks.
-pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let entries = entries(args)?;
     if args.batch == 0 || args.max_new_tokens == 0 || args.task_index >= args.task_count {
         bail!(

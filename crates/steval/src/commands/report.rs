@@ -11,8 +11,8 @@ use st_eval::baseline::{self, Constant};
 use st_eval::benchmark;
 use st_eval::report::chart::{self, Series};
 use st_eval::report::{
-    Cell, Column, Comparison, NamedChoiceRow, OutcomeRow, Picture, Report, Row, TaskTable,
-    render_html, render_markdown,
+    Cell, Column, Comparison, NamedChoiceRow, OutcomeRow, Picture, Report, Row, SummaryRow,
+    TaskTable, render_html, render_markdown,
 };
 use st_eval::score::{self, Line, MetricDef};
 use st_eval::strict::Truth;
@@ -31,37 +31,37 @@ use crate::write::write_atomically;
     steval report --run untrained=runs/tiny/eval/untrained --run blind=runs/tiny/eval/blind \\\n    \
     --run trained=runs/tiny/eval/trained --constant --metrics runs/tiny/metrics.jsonl --out runs/tiny/report.html\n\n\
     The last --run is the one that the pictures show. Each names a folder of result files, one for each benchmark.")]
-pub struct Args {
+pub(crate) struct Args {
     /// A run: its name and its folder of result files; the last one is the subject
     #[arg(long = "run", required = true, value_name = "NAME=DIR", value_parser = parse_run)]
-    pub runs: Vec<(String, PathBuf)>,
+    pub(crate) runs: Vec<(String, PathBuf)>,
     /// Where the page goes; the same name with .md holds the tables
     #[arg(long, value_name = "FILE.html")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Add the column of the best constant answers
     #[arg(long)]
-    pub constant: bool,
+    pub(crate) constant: bool,
     /// The training's metrics.jsonl, for its loss curve
     #[arg(long, value_name = "FILE")]
-    pub metrics: Option<PathBuf>,
+    pub(crate) metrics: Option<PathBuf>,
     /// The page's heading
     #[arg(long, default_value = "Spatio-temporal grounding", value_name = "TEXT")]
-    pub title: String,
+    pub(crate) title: String,
     /// Below the heading: what was run, on which machine
     #[arg(long, default_value = "", value_name = "TEXT")]
-    pub subtitle: String,
+    pub(crate) subtitle: String,
     /// Which rules
     #[arg(long, default_value_t, value_name = "NAME")]
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Pictures of answers, spread over the benchmarks
     #[arg(long, default_value_t = 12, value_name = "N")]
-    pub pictures: usize,
+    pub(crate) pictures: usize,
     /// Seed of the bootstrap intervals
     #[arg(long, default_value_t = 0, value_name = "SEED")]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Resamples of the bootstrap
     #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub resamples: usize,
+    pub(crate) resamples: usize,
 }
 
 fn parse_run(text: &str) -> Result<(String, PathBuf), String> {
@@ -90,7 +90,7 @@ struct Bench {
 }
 
 /// Writes the page.
-pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let bootstrap = Bootstrap {
         seed: args.seed,
         resamples: args.resamples.max(1),
@@ -101,6 +101,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
         title: args.title.clone(),
         subtitle: args.subtitle.clone(),
         columns: columns(args),
+        summary: summary(args, &benches),
         tables: benches
             .iter()
             .map(|bench| task_table(args, bench))
@@ -283,6 +284,33 @@ fn task_table(args: &Args, bench: &Bench) -> TaskTable {
         histogram: histogram(args, bench),
         published,
     }
+}
+
+/// The metrics that stand for a benchmark: its means, and its main share.
+fn is_headline(task: EvalTask, metric: &MetricDef) -> bool {
+    match metric.summary {
+        score::Summary::Mean => true,
+        score::Summary::AtLeast(threshold) | score::Summary::Above(threshold) => {
+            (threshold - 0.5).abs() < 1e-9 && metric.measure == main_measure(task)
+        }
+    }
+}
+
+fn summary(args: &Args, benches: &[Bench]) -> Vec<SummaryRow> {
+    let title = |bench: &Bench| {
+        benchmark::find(&bench.name)
+            .map_or_else(|| bench.name.clone(), |known| known.title.to_owned())
+    };
+    let rows = benches.iter().flat_map(|bench| {
+        let headline = score::metrics(args.protocol, bench.task)
+            .iter()
+            .filter(|metric| is_headline(bench.task, metric));
+        headline.map(move |metric| SummaryRow {
+            benchmark: title(bench),
+            row: table_row(args, bench, metric),
+        })
+    });
+    rows.collect()
 }
 
 fn named_runs<'a>(
@@ -708,13 +736,7 @@ fn terminal_table(args: &Args, benches: &[Bench]) -> String {
     text.push('\n');
     for bench in benches {
         for metric in score::metrics(args.protocol, bench.task) {
-            let shown = match metric.summary {
-                score::Summary::Mean => true,
-                score::Summary::AtLeast(threshold) | score::Summary::Above(threshold) => {
-                    (threshold - 0.5).abs() < 1e-9 && metric.measure == main_measure(bench.task)
-                }
-            };
-            if !shown {
+            if !is_headline(bench.task, metric) {
                 continue;
             }
             let _ = write!(text, "{:<16} {:<9}", bench.name, metric.name);

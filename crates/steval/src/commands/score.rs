@@ -23,65 +23,65 @@ use crate::write::write_atomically;
     steval score runs/tiny/eval/*.jsonl\n  \
     steval score --protocol original --json results/st-align/vidstg/stvg.json\n  \
     steval score --task rec --constant --per-record scores/ predictions.jsonl")]
-pub struct Args {
+pub(crate) struct Args {
     /// Result files: one JSON object a line, ours or the original's
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// Which rules: `strict`, or `original` for the released Python scorer's numbers
     #[arg(long, default_value_t, value_name = "NAME")]
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// rec, tvg, stvg, svg or elc [default: what the file's path says]
     #[arg(long, value_name = "TASK")]
-    pub task: Option<EvalTask>,
+    pub(crate) task: Option<EvalTask>,
     /// How many records the benchmark has; absent lines then count as missing answers
     #[arg(long, value_name = "N")]
-    pub records: Option<usize>,
+    pub(crate) records: Option<usize>,
     /// Also search the constant answer that scores best without looking
     #[arg(long)]
-    pub constant: bool,
+    pub(crate) constant: bool,
     /// Write each record's score to DIR/NAME.scores.jsonl and .parquet
     #[arg(long, value_name = "DIR")]
-    pub per_record: Option<PathBuf>,
+    pub(crate) per_record: Option<PathBuf>,
     /// Seed of the bootstrap intervals
     #[arg(long, default_value_t = 0, value_name = "SEED")]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Resamples of the bootstrap; 0 leaves the intervals out
     #[arg(long, default_value_t = 1000, value_name = "N")]
-    pub resamples: usize,
+    pub(crate) resamples: usize,
 }
 
 /// One file's scores.
 #[derive(Debug, Serialize)]
-pub struct FileScore {
+pub(crate) struct FileScore {
     /// The file as named.
-    pub file: String,
+    pub(crate) file: String,
     /// The numbers.
     #[serde(flatten)]
-    pub table: Table,
+    pub(crate) table: Table,
     /// ELC's caption metrics.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub captions: Option<CaptionTable>,
+    pub(crate) captions: Option<CaptionTable>,
     /// The best constant answers, one for each metric.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub constant: Vec<Constant>,
+    pub(crate) constant: Vec<Constant>,
     /// Records to look at: unreadable lines, failures, crashes of the original.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub troubles: Vec<Trouble>,
+    pub(crate) troubles: Vec<Trouble>,
 }
 
 /// One record to look at.
 #[derive(Debug, Serialize)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// Line of the file, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// `failed`, `unreadable` or `crash`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// In words.
-    pub why: String,
+    pub(crate) why: String,
 }
 
 /// Scores the files.
-pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let bootstrap = (args.resamples > 0).then_some(Bootstrap {
         seed: args.seed,
         resamples: args.resamples,
@@ -103,7 +103,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
 }
 
 /// Reads, scores and adds up one file.
-pub fn score_file(
+pub(crate) fn score_file(
     path: &Path,
     args: &Args,
     bootstrap: Option<&Bootstrap>,
