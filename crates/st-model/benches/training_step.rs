@@ -209,7 +209,6 @@ fn main() {
             loss = run(&model, &step, &device, &mut timings);
         }
         #[expect(clippy::cast_precision_loss, reason = "small counts")]
-        #[expect(clippy::cast_precision_loss, reason = "small counts")]
         let milliseconds = (processor_seconds() - processor) / steps as f64 * 1e3;
         #[expect(clippy::cast_precision_loss, reason = "small counts")]
         let (seconds, done) = (start.elapsed().as_secs_f64(), (steps * count) as f64);

@@ -461,7 +461,7 @@ impl ModelConfig {
         Ok(())
     }
 
-    fn positive_fields(&self) -> [(&'static str, usize); 22] {
+    fn positive_fields(&self) -> [(&'static str, usize); 21] {
         let (vision, packer, text, bins) =
             (&self.vision, &self.packer, &self.text, &self.coordinates);
         [
@@ -486,7 +486,6 @@ impl ModelConfig {
             ("coordinates.num_temporal", bins.num_temporal),
             ("coordinates.num_height", bins.num_height),
             ("coordinates.num_width", bins.num_width),
-            ("packer grid", packer.first_grid),
         ]
     }
 }
@@ -526,4 +525,56 @@ fn rope_1e6() -> f64 {
 
 fn bins_100() -> usize {
     100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_that_do_not_divide_are_refused_with_their_numbers() {
+        let mut config = ModelConfig::published_7b();
+        config.packer.first_grid = 10;
+        let message = config.validate().unwrap_err().to_string();
+        assert!(
+            message.contains("(27)") && message.contains("(10)"),
+            "{message}"
+        );
+
+        let mut config = ModelConfig::published_7b();
+        config.video.slow_frames = 30;
+        let message = config.validate().unwrap_err().to_string();
+        assert!(
+            message.contains("`video.frames` (100)") && message.contains("(30)"),
+            "{message}"
+        );
+
+        let mut config = ModelConfig::published_7b();
+        config.text.num_key_value_heads = 0;
+        let message = config.validate().unwrap_err().to_string();
+        assert!(message.contains("text.num_key_value_heads"), "{message}");
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let mut json = serde_json::to_value(ModelConfig::published_7b()).unwrap();
+        assert!(serde_json::from_value::<ModelConfig>(json.clone()).is_ok());
+        json["video_stream"] = "both".into();
+        let error = serde_json::from_value::<ModelConfig>(json).unwrap_err();
+        assert!(error.to_string().contains("video_stream"), "{error}");
+    }
+
+    #[test]
+    fn released_weights_get_the_original_switches() {
+        let config = ModelConfig::published_7b().as_released();
+        assert_eq!(
+            (config.video_streams, config.width_input),
+            (VideoStreams::SlowOnly, WidthInput::Template)
+        );
+        assert_eq!(
+            config.first_id(Axis::Width) - config.first_id(Axis::Temporal),
+            200
+        );
+        assert_eq!(config.total_ids(), PUBLISHED_VOCABULARY + 300);
+    }
 }

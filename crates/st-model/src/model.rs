@@ -562,3 +562,151 @@ impl EmbedPlan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{CoordinateSlot, EncodedRecord, IGNORE, Padding, VisualSlot};
+    use crate::init::InitConfig;
+    use crate::loss::Reduction;
+
+    fn tiny(device: &Device) -> LlavaSt {
+        let mut config = ModelConfig::published_7b();
+        (
+            config.vision.image_size,
+            config.vision.hidden_size,
+            config.vision.intermediate_size,
+        ) = (126, 16, 32);
+        (
+            config.vision.num_hidden_layers,
+            config.vision.num_attention_heads,
+        ) = (1, 2);
+        (config.packer.embed_dim, config.packer.num_attention_heads) = (8, 2);
+        (config.packer.first_grid, config.packer.fast_grid) = (3, 1);
+        (config.video.frames, config.video.slow_frames) = (4, 2);
+        (
+            config.text.vocab_size,
+            config.text.hidden_size,
+            config.text.intermediate_size,
+        ) = (50, 16, 32);
+        (
+            config.text.num_hidden_layers,
+            config.text.num_attention_heads,
+            config.text.num_key_value_heads,
+        ) = (1, 4, 2);
+        config
+            .init(device)
+            .unwrap()
+            .initialize(&InitConfig::default(), 7)
+    }
+
+    fn question(config: &ModelConfig, word: u32) -> EncodedRecord {
+        let (fast, slow) = config.video_tokens();
+        let visual = vec![
+            VisualSlot {
+                start: 1,
+                len: fast,
+                stream: Stream::Fast,
+            },
+            VisualSlot {
+                start: 1 + fast,
+                len: slow,
+                stream: Stream::Slow,
+            },
+        ];
+        let mut ids = vec![3; 1 + fast + slow];
+        ids.extend([word, 5, 6, 7]);
+        let mut labels = vec![IGNORE; ids.len() - 2];
+        labels.extend([6, 7]);
+        let position = ids.len() - 2;
+        let coordinates = vec![CoordinateSlot {
+            position,
+            axis: Axis::Temporal,
+            side: Side::Output,
+            value: 0.4,
+        }];
+        EncodedRecord {
+            ids,
+            labels,
+            visual,
+            coordinates,
+        }
+    }
+
+    fn features(model: &LlavaSt, clips: usize) -> Tensor<3> {
+        let config = &model.config;
+        let (frames, tokens, length) = (
+            config.video.frames,
+            config.vision.tokens(),
+            config.vision.patch_len(),
+        );
+        let pixels = Tensor::<1, burn::tensor::Int>::arange(
+            0..i64::try_from(frames * tokens * length).unwrap(),
+            &Device::flex(),
+        );
+        let clip: Tensor<3> = (pixels.float() * 0.37)
+            .sin()
+            .reshape([frames, tokens, length]);
+        model.encode_frames(clip.repeat_dim(0, clips))
+    }
+
+    #[test]
+    fn records_of_one_clip_share_its_tokens() {
+        let model = tiny(&Device::flex());
+        let records = [question(&model.config, 8), question(&model.config, 9)];
+        let clip = |number: usize| ClipRange {
+            first: number * model.config.video.frames,
+            kind: ClipKind::Video,
+        };
+        let shared = model.visual_tokens(features(&model, 1), &[clip(0)], Objective::Coordinates);
+        let shared = model.loss(
+            &Batch::collate_with(&records, &[0, 0], 0, Padding::Right),
+            &shared,
+            Objective::Coordinates,
+        );
+        let apart = model.visual_tokens(
+            features(&model, 2),
+            &[clip(0), clip(1)],
+            Objective::Coordinates,
+        );
+        let apart = model.loss(&Batch::collate(&records, 0), &apart, Objective::Coordinates);
+        let read = |loss: &LossOutput| loss.reduce(Reduction::SumOfMeans).into_scalar::<f32>();
+        assert!((read(&shared) - read(&apart)).abs() < 1e-5);
+        assert_eq!(shared.counts, [2, 2]);
+    }
+
+    #[test]
+    fn a_frozen_part_gets_no_gradient_and_the_ablations_still_run() {
+        let mut model =
+            tiny(&Device::flex().autodiff()).set_trainable(&|name| !name.contains("vision_tower"));
+        for stp in [true, false] {
+            (model.config.parts.lape, model.model.vision_resampler.attend) = (stp, stp);
+            let clip = ClipRange {
+                first: 0,
+                kind: ClipKind::Video,
+            };
+            let visual = model.visual_tokens(features(&model, 1), &[clip], Objective::Coordinates);
+            let loss = model.loss(
+                &Batch::collate(&[question(&model.config, 8)], 0),
+                &visual,
+                Objective::Coordinates,
+            );
+            let gradients = model.named_gradients(&loss.reduce(Reduction::SumOfMeans).backward());
+            let has = |part: &str| gradients.iter().any(|(name, _)| name.contains(part));
+            assert!(
+                !has("vision_tower") && has("mm_projector") && has("temporal_output_embeddings")
+            );
+            assert_eq!(has("vision_resampler"), stp);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_model() {
+        let device = Device::flex();
+        let values = |model: LlavaSt| model.named_tensors().collect::<Vec<_>>();
+        let (first, second) = (values(tiny(&device)), values(tiny(&device)));
+        for ((name, first), (_, second)) in first.iter().zip(&second) {
+            assert_eq!(first, second, "{name}");
+        }
+    }
+}
