@@ -267,6 +267,10 @@ fn anonymous_memory() -> u64 {
 /// are not counted: the system takes them back when it likes.
 #[test]
 #[ignore = "writes and loads 3.4 GB"]
+#[expect(
+    clippy::print_stdout,
+    reason = "the measured numbers are what a person runs it for"
+)]
 fn the_published_shapes_load_within_their_own_size() {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -173,7 +173,7 @@ fn record(config: &ModelConfig) -> EncodedRecord {
             i64::from(*id)
         }
     });
-    let slot = |position, axis, side, value| CoordinateSlot {
+    let place = |position, axis, side, value| CoordinateSlot {
         position,
         axis,
         side,
@@ -185,8 +185,8 @@ fn record(config: &ModelConfig) -> EncodedRecord {
         .flat_map(|(axis, value)| {
             let offset = 3 * axis as usize;
             [
-                slot(answer - 20 + offset, axis, Side::Input, value),
-                slot(answer + 5 + offset, axis, Side::Output, value),
+                place(answer - 20 + offset, axis, Side::Input, value),
+                place(answer + 5 + offset, axis, Side::Output, value),
             ]
         });
     EncodedRecord {

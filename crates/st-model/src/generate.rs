@@ -109,7 +109,7 @@ pub fn generate(
     let starts = batch.valid.iter().map(|valid| valid.start).collect();
     let capacity = batch.columns + options.max_new_tokens - 1;
     let mut cache = KvCache::new(&model.config.text, starts, capacity, &embeds);
-    let hidden = prefill(model, embeds, &mut cache, options.prefill_chunk);
+    let hidden = prefill(model, &embeds, &mut cache, options.prefill_chunk);
     decode_rows(model, hidden, cache, &mut rows, options, &mut on_token);
     rows.into_iter().map(|row| row.answer).collect()
 }
@@ -183,7 +183,7 @@ impl<'a> Session<'a> {
         };
         self.reused = cache.offset();
         let rest = embeds.narrow(1, self.reused, length - self.reused);
-        let mut hidden = prefill(self.model, rest, &mut cache, options.prefill_chunk);
+        let mut hidden = prefill(self.model, &rest, &mut cache, options.prefill_chunk);
         let mut row = Row::new(0, options);
         self.seen = prompt.clone();
         while row.answer.ids.len() < options.max_new_tokens {
@@ -314,7 +314,7 @@ fn decode_rows(
 }
 
 /// Runs a prompt through the decoder in chunks; the hidden states of its last column, `[rows, hidden]`.
-fn prefill(model: &LlavaSt, embeds: Tensor<3>, cache: &mut KvCache, chunk: usize) -> Tensor<2> {
+fn prefill(model: &LlavaSt, embeds: &Tensor<3>, cache: &mut KvCache, chunk: usize) -> Tensor<2> {
     let [rows, columns, width] = embeds.dims();
     let chunk = chunk.max(1);
     let mut last = None;

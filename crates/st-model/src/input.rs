@@ -739,22 +739,18 @@ mod tests {
             .variables
             .get_mut(Axis::Width, Side::Output)
             .push(0.4);
-        let encoded = encoder.encode_train(&record).unwrap();
-        let values: Vec<f64> = encoded.coordinates.iter().map(|slot| slot.value).collect();
+        let found = encoder.encode_train(&record).unwrap();
+        let values: Vec<f64> = found.coordinates.iter().map(|slot| slot.value).collect();
         assert_eq!(values, [0.1, 0.2, 0.4, 0.3]);
         let (fast, slow) = config.video_tokens();
         assert_eq!(
-            encoded
-                .visual
-                .iter()
-                .map(|slot| slot.len)
-                .collect::<Vec<_>>(),
+            found.visual.iter().map(|slot| slot.len).collect::<Vec<_>>(),
             [fast, slow]
         );
-        assert_eq!(encoded.visual[0].start + fast, encoded.visual[1].start);
+        assert_eq!(found.visual[0].start + fast, found.visual[1].start);
         let prompt = encoder.encode_prompt(&record).unwrap();
-        assert_eq!(prompt.coordinates, encoded.coordinates[..2]);
-        assert_eq!(prompt.ids, encoded.ids[..prompt.ids.len()]);
+        assert_eq!(prompt.coordinates, found.coordinates[..2]);
+        assert_eq!(prompt.ids, found.ids[..prompt.ids.len()]);
 
         record
             .variables
@@ -783,10 +779,10 @@ mod tests {
             loss_on: LossOn::Answer,
             ..InputOptions::default()
         });
-        let encoded = encoder
+        let found = encoder
             .encode_train(&record("<video>\nq\n", "yes"))
             .unwrap();
-        let labelled: Vec<u32> = encoded
+        let labelled: Vec<u32> = found
             .labels
             .iter()
             .filter_map(|label| u32::try_from(*label).ok())
