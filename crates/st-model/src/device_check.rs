@@ -66,7 +66,7 @@ impl Difference {
             .map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
         // A number that is none fails, whatever the others are.
         let worst = differences.fold(0.0, |worst: f64, value| {
-            if value.is_nan() {
+            if worst.is_nan() || value.is_nan() {
                 f64::NAN
             } else {
                 worst.max(value)
