@@ -3,7 +3,7 @@
 //! The filter is the cubic convolution kernel with a = -0.5, stretched by the shrink factor; weights are fixed point
 //! with 22 fractional bits, as in Pillow's `Resample.c`.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use st_schema::Frames;
 
 use crate::color::PlanarRow;
@@ -103,6 +103,8 @@ pub struct Resizer {
     rows: Vec<u8>,
     /// `[input width][BLOCK]`: one colour of a block, turned.
     turned: Vec<u8>,
+    /// `[output width][BLOCK]`: the same, filtered.
+    filtered: Vec<u8>,
     /// `[3][input height][output width]`.
     narrow: Vec<u8>,
     /// `[3][output width]`: a finished row.
@@ -130,6 +132,7 @@ impl Resizer {
             vertical: Taps::new(input.1, output.1),
             rows: vec![0; 3 * BLOCK * input.0],
             turned: vec![0; BLOCK * input.0],
+            filtered: vec![0; BLOCK * output.0],
             narrow: vec![0; 3 * input.1 * output.0],
             finished: vec![0; 3 * output.0],
             sums: vec![0; output.0],
@@ -167,15 +170,13 @@ impl Resizer {
     }
 
     /// Resizes a picture whose rows are written by `fill(y, row)`; called once for each row, from the top.
-    pub(crate) fn planar(&mut self, out: &mut Vec<u8>, mut fill: impl FnMut(usize, PlanarRow<'_>)) {
+    pub(crate) fn planar(&mut self, out: &mut Vec<u8>, fill: impl FnMut(usize, PlanarRow<'_>)) {
         let arch = self.arch;
-        arch.dispatch(
-            #[inline(always)]
-            || {
-                self.shrink_rows(&mut fill);
-                self.finish(out);
-            },
-        );
+        arch.dispatch(Resize {
+            resizer: self,
+            fill,
+            out,
+        });
     }
 
     #[inline(always)]
@@ -206,23 +207,23 @@ impl Resizer {
         let (width, height) = self.input;
         let out_width = self.output.0;
         let block = &self.rows[color * BLOCK * width..(color + 1) * BLOCK * width];
-        for (x, turned) in self.turned.chunks_exact_mut(BLOCK).enumerate() {
-            for (row, value) in turned.iter_mut().enumerate() {
-                *value = block[row * width + x];
-            }
-        }
-        let narrow = &mut self.narrow[color * height * out_width..(color + 1) * height * out_width];
-        for x in 0..out_width {
+        turn(block, &mut self.turned, width);
+        let (turned, _) = self.turned.as_chunks::<BLOCK>();
+        let (filtered, _) = self.filtered.as_chunks_mut::<BLOCK>();
+        for (x, filtered) in filtered.iter_mut().enumerate() {
             let (first, weights) = self.horizontal.of(x);
             let mut sums = [1 << (PRECISION - 1); BLOCK];
-            let inputs = self.turned[first * BLOCK..].chunks_exact(BLOCK);
-            for (weight, values) in weights.iter().zip(inputs) {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += i32::from(*value) * weight;
+            for (weight, values) in weights.iter().zip(&turned[first..]) {
+                for lane in 0..BLOCK {
+                    sums[lane] += i32::from(values[lane]) * weight;
                 }
             }
-            for (row, sum) in sums.iter().enumerate().take(rows) {
-                narrow[(top + row) * out_width + x] = round(*sum);
+            *filtered = sums.map(round);
+        }
+        let narrow = &mut self.narrow[color * height * out_width..][top * out_width..];
+        for (row, narrow) in narrow.chunks_exact_mut(out_width).take(rows).enumerate() {
+            for (value, lanes) in narrow.iter_mut().zip(filtered.iter()) {
+                *value = lanes[row];
             }
         }
     }
@@ -264,6 +265,34 @@ impl Resizer {
                 pixel[2] = blue[x];
             }
         }
+    }
+}
+
+/// Lays the rows of a block side by side: `[BLOCK][width]` to `[width][BLOCK]`.
+#[inline(always)]
+fn turn(block: &[u8], turned: &mut [u8], width: usize) {
+    let (turned, _) = turned.as_chunks_mut::<BLOCK>();
+    for (row, values) in block.chunks_exact(width).enumerate() {
+        for (lanes, value) in turned.iter_mut().zip(values) {
+            lanes[row] = *value;
+        }
+    }
+}
+
+/// One resize, compiled for each level of vector instructions.
+struct Resize<'a, F> {
+    resizer: &'a mut Resizer,
+    fill: F,
+    out: &'a mut Vec<u8>,
+}
+
+impl<F: FnMut(usize, PlanarRow<'_>)> WithSimd for Resize<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        self.resizer.shrink_rows(&mut self.fill);
+        self.resizer.finish(self.out);
     }
 }
 
