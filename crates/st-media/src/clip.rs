@@ -1,5 +1,6 @@
 //! The frames of a clip, as a plan takes them.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use st_schema::{FramePlan, Frames};
@@ -32,32 +33,41 @@ pub struct ClipRequest {
     pub limits: Limits,
 }
 
-/// A decoded clip.
+/// What a clip holds, apart from the pictures.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Clip {
-    /// The distinct frames, in order of time.
-    pub frames: Frames,
-    /// For each place of the plan which of `frames` it shows; none where the frame is missing.
+pub struct ClipOutline {
+    /// For each place of the plan which of the distinct frames it shows; none where the frame is missing.
     pub places: Vec<Option<usize>>,
-    /// Frame number in the video, for each of `frames`.
+    /// Frame number in the video, for each distinct frame.
     pub indices: Vec<u64>,
-    /// Presentation time in seconds, for each of `frames`.
+    /// Seconds since the video's first frame, for each distinct frame.
     pub seconds: Vec<f64>,
     /// Facts about the video.
     pub probe: Probe,
 }
 
-impl Clip {
+impl ClipOutline {
     /// Places of the plan that could not be filled.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.places.iter().filter(|place| place.is_none()).count()
     }
+}
 
+/// A decoded clip.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// The distinct frames.
+    pub frames: Frames,
+    /// Which place of the plan shows which of them, and when they are shown.
+    pub outline: ClipOutline,
+}
+
+impl Clip {
     /// The frames place by place, repeated where the plan repeats them; places without a frame are left out.
     #[must_use]
     pub fn into_frames(self) -> Frames {
-        let shown: Vec<usize> = self.places.iter().flatten().copied().collect();
+        let shown: Vec<usize> = self.outline.places.iter().flatten().copied().collect();
         if shown.iter().copied().eq(0..self.frames.count) {
             return self.frames;
         }
@@ -78,10 +88,34 @@ impl ClipRequest {
     /// Decodes the clip from the video at `path`.
     ///
     /// # Errors
-    /// When the video cannot be read, the range lies outside it, or frames are missing and the request does not allow
-    /// that.
+    /// As [`ClipRequest::visit`].
     pub fn decode(&self, path: &Path) -> Result<Clip, MediaError> {
-        let video = Video::open(path, &self.limits)?;
+        let (mut rgb, mut size) = (Vec::new(), (0, 0));
+        let outline = self.visit(path, |picture, shape| {
+            rgb.extend_from_slice(picture);
+            size = shape;
+        })?;
+        let frames = Frames {
+            count: outline.indices.len(),
+            height: size.1 as usize,
+            width: size.0 as usize,
+            rgb,
+        };
+        Ok(Clip { frames, outline })
+    }
+
+    /// Hands each distinct frame of the clip, `[height, width, 3]`, and its (width, height) to `each`, once, without
+    /// holding more than one at a time.
+    ///
+    /// # Errors
+    /// When the video cannot be read, the range lies outside it, or frames are missing and the request does not allow
+    /// that. `each` may have seen frames by then.
+    pub fn visit(
+        &self,
+        path: &Path,
+        mut each: impl FnMut(&[u8], (u32, u32)),
+    ) -> Result<ClipOutline, MediaError> {
+        let mut video = Video::open(path, &self.limits)?;
         let probe = video.probe().clone();
         let plan = self.indices(path, &probe)?;
         let mut wanted: Vec<u64> = plan
@@ -92,11 +126,13 @@ impl ClipRequest {
         wanted.sort_unstable();
         wanted.dedup();
 
-        let mut taken = Taken::default();
         let mut shaper = Shaper::new(self.size.or(Some((probe.width, probe.height))));
+        let (mut rgb, mut taken) = (Vec::new(), Vec::new());
         let lost = video.visit(&wanted, |index, seconds, picture| {
-            taken.size = shaper.shape(picture, &mut taken.rgb)?;
-            taken.frames.push((index, seconds));
+            rgb.clear();
+            let size = shaper.shape(picture, &mut rgb)?;
+            each(&rgb, size);
+            taken.push((index, seconds));
             Ok(())
         })?;
         if let (Truncated::Reject, Some((frame, reason))) =
@@ -108,7 +144,7 @@ impl ClipRequest {
                 reason,
             });
         }
-        taken.into_clip(path, &plan, probe)
+        outline(path, &plan, taken, probe)
     }
 
     /// The plan's frame numbers; those beyond the end of the file only when that is allowed.
@@ -139,56 +175,27 @@ impl ClipRequest {
     }
 }
 
-#[derive(Default)]
-struct Taken {
-    rgb: Vec<u8>,
-    size: (u32, u32),
-    frames: Vec<(u64, f64)>,
-}
-
-impl Taken {
-    /// Brings the frames into the order of their numbers; a second pass over the file may have broken it.
-    fn sort(&mut self) {
-        if self.frames.is_sorted_by_key(|(index, _)| *index) {
-            return;
-        }
-        let size = 3 * self.size.0 as usize * self.size.1 as usize;
-        let mut order: Vec<usize> = (0..self.frames.len()).collect();
-        order.sort_by_key(|at| self.frames[*at].0);
-        let rgb = order
-            .iter()
-            .flat_map(|at| &self.rgb[at * size..(at + 1) * size]);
-        self.rgb = rgb.copied().collect();
-        self.frames = order.iter().map(|at| self.frames[*at]).collect();
+fn outline(
+    path: &Path,
+    plan: &[u64],
+    taken: Vec<(u64, f64)>,
+    probe: Probe,
+) -> Result<ClipOutline, MediaError> {
+    let at: HashMap<u64, usize> = taken.iter().map(|(index, _)| *index).zip(0..).collect();
+    let places: Vec<Option<usize>> = plan.iter().map(|index| at.get(index).copied()).collect();
+    if places.iter().all(Option::is_none) {
+        return Err(MediaError::Empty {
+            path: path.to_owned(),
+            reason: "none of the wanted frames could be decoded".to_owned(),
+        });
     }
-
-    fn into_clip(mut self, path: &Path, plan: &[u64], probe: Probe) -> Result<Clip, MediaError> {
-        self.sort();
-        let (indices, seconds): (Vec<u64>, Vec<f64>) = self.frames.into_iter().unzip();
-        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
-        let frames = Frames {
-            count: indices.len(),
-            height,
-            width,
-            rgb: self.rgb,
-        };
-        let place = |index: &u64| indices.binary_search(index).ok();
-        let places: Vec<Option<usize>> = plan.iter().map(place).collect();
-        if places.iter().all(Option::is_none) {
-            let reason = "none of the wanted frames could be decoded".to_owned();
-            return Err(MediaError::Empty {
-                path: path.to_owned(),
-                reason,
-            });
-        }
-        Ok(Clip {
-            frames,
-            places,
-            indices,
-            seconds,
-            probe,
-        })
-    }
+    let (indices, seconds) = taken.into_iter().unzip();
+    Ok(ClipOutline {
+        places,
+        indices,
+        seconds,
+        probe,
+    })
 }
 
 /// Decodes the frames that `plan` takes of frames `split` (first and last, inclusive; the whole video when absent),

@@ -22,6 +22,16 @@ pub(crate) struct PacketInfo {
     pub(crate) shown: bool,
 }
 
+impl PacketInfo {
+    pub(crate) fn of(packet: &Packet) -> Self {
+        Self {
+            pts: packet.pts(),
+            key: packet.is_key(),
+            shown: !is_discarded(packet),
+        }
+    }
+}
+
 /// The packets of a video stream and the order in which their pictures are shown.
 #[derive(Debug, Default)]
 pub(crate) struct PacketIndex {
@@ -55,11 +65,7 @@ impl PacketIndex {
         loop {
             limits.check_time(path, begun)?;
             match packet.read(input) {
-                Ok(()) if packet.stream() == stream => index.packets.push(PacketInfo {
-                    pts: packet.pts(),
-                    key: packet.is_key(),
-                    shown: !is_discarded(&packet),
-                }),
+                Ok(()) if packet.stream() == stream => index.packets.push(PacketInfo::of(&packet)),
                 Ok(()) => {}
                 Err(ffmpeg::Error::Eof) => break,
                 Err(error) => {

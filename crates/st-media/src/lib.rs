@@ -30,7 +30,7 @@ mod resize;
 mod still;
 mod video;
 
-pub use clip::{Clip, ClipRequest, Truncated, decode_clip};
+pub use clip::{Clip, ClipOutline, ClipRequest, Truncated, decode_clip};
 pub use error::MediaError;
 pub use orientation::Orientation;
 pub use picture::Picture;

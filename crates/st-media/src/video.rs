@@ -12,7 +12,7 @@ use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::frame::Video as Frame;
 use ffmpeg_next::{Dictionary, Packet, codec, decoder, media};
 
-use crate::index::{PacketIndex, Run, declared_packets};
+use crate::index::{PacketIndex, PacketInfo, Run, declared_packets};
 use crate::probe::{Probe, Truncation};
 use crate::{MediaError, Orientation, Picture, ffmpeg_log};
 
@@ -73,7 +73,6 @@ enum Numbering {
 }
 
 /// A video file, indexed: [`Video::visit`] hands out frames by number.
-#[derive(Debug)]
 pub struct Video {
     path: PathBuf,
     limits: Limits,
@@ -83,6 +82,16 @@ pub struct Video {
     numbering: Numbering,
     index: PacketIndex,
     probe: Probe,
+    /// Open file and unused decoder, kept for the first pass.
+    opened: Option<(Input, decoder::Video)>,
+}
+
+impl std::fmt::Debug for Video {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = f.debug_struct("Video");
+        text.field("path", &self.path).field("probe", &self.probe);
+        text.finish_non_exhaustive()
+    }
 }
 
 /// Frames that were wanted and did not come, each with FFmpeg's reason.
@@ -126,6 +135,7 @@ impl Video {
                 duration: 0.0,
                 truncation: None,
             },
+            opened: Some((input, decoder)),
         };
         if !reliable {
             video.numbering = Numbering::Decoded(video.count()?);
@@ -148,11 +158,12 @@ impl Video {
     /// # Errors
     /// When the file can no longer be read, takes too long, or `each` fails.
     pub fn visit(
-        &self,
+        &mut self,
         wanted: &[u64],
         mut each: impl FnMut(u64, f64, &Picture<'_>) -> Result<(), MediaError>,
     ) -> Result<BTreeMap<u64, String>, MediaError> {
-        let mut pass = Pass::new(self, wanted, &mut each)?;
+        let opened = self.opened.take();
+        let mut pass = Pass::new(self, opened, wanted, &mut each)?;
         if let Numbering::Decoded(_) = self.numbering {
             pass.decode_all()?;
             return Ok(pass.lost());
@@ -161,16 +172,33 @@ impl Video {
         if pass.is_incomplete() {
             // Rare: the decoder leant on something that was left out. Once more, leaving nothing out.
             let left = pass.left();
-            let mut again = Pass::new(self, &left, &mut each)?;
+            let mut again = Pass::new(self, None, &left, &mut each)?;
             again.decode_all()?;
             return Ok(again.lost());
         }
         Ok(pass.lost())
     }
 
+    /// Seeks to the first packet; false when another one comes first, or none.
+    fn rewind(&self, input: &mut Input) -> bool {
+        // Long before any first packet, in microseconds.
+        const START: i64 = -1_000_000_000_000;
+        let mut packet = Packet::empty();
+        if input.seek(START, ..).is_err() {
+            return false;
+        }
+        while packet.read(input).is_ok() {
+            if packet.stream() == self.stream {
+                let is_first = self.index.packets.first() == Some(&PacketInfo::of(&packet));
+                return is_first && input.seek(START, ..).is_ok();
+            }
+        }
+        false
+    }
+
     fn count(&self) -> Result<u64, MediaError> {
         let mut ignore = |_: u64, _: f64, _: &Picture<'_>| Ok(());
-        let mut pass = Pass::new(self, &[], &mut ignore)?;
+        let mut pass = Pass::new(self, None, &[], &mut ignore)?;
         pass.decode_all()?;
         Ok(pass.seen)
     }
@@ -236,9 +264,26 @@ impl<'a, F> Pass<'a, F>
 where
     F: FnMut(u64, f64, &Picture<'_>) -> Result<(), MediaError>,
 {
-    fn new(video: &'a Video, wanted: &[u64], each: &'a mut F) -> Result<Self, MediaError> {
-        let input = open_input(&video.path)?;
-        let decoder = open_decoder(&video.path, &input, video.stream)?;
+    /// Starts at the first packet, with what is `opened` already if that can be wound back.
+    fn new(
+        video: &'a Video,
+        opened: Option<(Input, decoder::Video)>,
+        wanted: &[u64],
+        each: &'a mut F,
+    ) -> Result<Self, MediaError> {
+        let wound = opened.filter(|_| video.numbering == Numbering::Packets);
+        let wound = wound.and_then(|(mut input, decoder)| {
+            let is_back = video.rewind(&mut input);
+            is_back.then_some((input, decoder))
+        });
+        let (input, decoder) = match wound {
+            Some(opened) => opened,
+            None => {
+                let input = open_input(&video.path)?;
+                let decoder = open_decoder(&video.path, &input, video.stream)?;
+                (input, decoder)
+            }
+        };
         ffmpeg_log::clear();
         Ok(Self {
             video,

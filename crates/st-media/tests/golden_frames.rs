@@ -140,7 +140,7 @@ fn look(path: &Path, wanted: &[u64]) -> (BTreeMap<u64, Seen>, BTreeMap<u64, Stri
     let mut distinct = wanted.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let video = Video::open(path, &Limits::default()).unwrap();
+    let mut video = Video::open(path, &Limits::default()).unwrap();
     let mut seen = BTreeMap::new();
     let lost = video
         .visit(&distinct, |frame, seconds, picture| {

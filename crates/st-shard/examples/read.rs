@@ -12,14 +12,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let reader = st_shard::ShardReader::open(Path::new(&folder))?;
     let started = Instant::now();
-    let mut frames = 0;
+    let mut total = 0;
+    let mut frames = st_schema::Frames::new(0, 0, 0, Vec::new())?;
     for clip in st_shard::order(0, 0, 0, 1, reader.len()) {
-        frames += pool.install(|| reader.frames(clip))?.count;
+        pool.install(|| reader.frames_into(clip, &mut frames))?;
+        total += frames.count;
     }
-    let rate = frames as f64 / started.elapsed().as_secs_f64();
+    let rate = total as f64 / started.elapsed().as_secs_f64();
     #[expect(clippy::print_stdout, reason = "the result of the program")]
     {
-        println!("{frames} frames, {rate:.0} frames/s");
+        println!("{total} frames, {rate:.0} frames/s");
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The bytes of one clip in a shard: a run of tar members.
 
 use serde::{Deserialize, Serialize};
-use st_schema::{ClipId, Frames};
+use st_schema::ClipId;
 
 use crate::plan::sha256;
-use crate::{ClipEntry, ClipKind, ShardError, jpeg};
+use crate::{ClipEntry, ClipKind, ShardError};
 
 /// Tar's unit.
 pub(crate) const BLOCK: usize = 512;
@@ -48,37 +48,30 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Encodes a clip. `shown[i]` is the picture of `frames` that stored frame `i` shows, so that repeats are encoded
-    /// once.
+    /// Puts a clip together. `shown[i]` is the picture of `jpegs` that stored frame `i` shows, so that repeats are
+    /// encoded once; all have `size` (width, height).
     ///
     /// # Errors
-    /// When a picture cannot be encoded or the facts do not fit each other.
-    pub fn encode(
+    /// When the facts do not fit each other.
+    pub fn new(
         facts: &ClipFacts,
-        frames: &Frames,
+        jpegs: &[Vec<u8>],
         shown: &[usize],
-        quality: u8,
+        size: (u32, u32),
     ) -> Result<Self, ShardError> {
         let clip = facts.clip.as_str();
-        if [facts.places.len(), facts.indices.len(), facts.seconds.len()] != [shown.len(); 3] {
+        let lists = [facts.places.len(), facts.indices.len(), facts.seconds.len()];
+        if lists != [shown.len(); 3] || shown.iter().any(|at| *at >= jpegs.len()) {
             return Err(ShardError::Jpeg(format!(
-                "clip {clip}: its lists differ in length"
+                "clip {clip}: its lists do not fit each other"
             )));
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "sides and frame counts fit 32 bits"
-        )]
-        let (width, height, count) = (
-            frames.width as u32,
-            frames.height as u32,
-            shown.len() as u32,
-        );
-        let encode = |at: usize| jpeg::encode(frames.frame(at), width, height, quality);
-        let jpegs: Vec<Vec<u8>> = (0..frames.count).map(encode).collect::<Result<_, _>>()?;
+        let (width, height) = size;
+        let count = u32::try_from(shown.len()).unwrap_or(u32::MAX);
         let json =
             serde_json::to_vec(facts).map_err(|error| ShardError::Jpeg(error.to_string()))?;
-        let mut bytes = Vec::new();
+        let total: usize = shown.iter().map(|at| jpegs[*at].len() + 2 * BLOCK).sum();
+        let mut bytes = Vec::with_capacity(total + json.len() + 2 * BLOCK);
         append(&mut bytes, &format!("{clip}.json"), &json)?;
         for (place, at) in facts.places.iter().zip(shown) {
             append(&mut bytes, &format!("{clip}.{place:03}.jpg"), &jpegs[*at])?;

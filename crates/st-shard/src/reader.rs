@@ -115,29 +115,46 @@ impl ShardReader {
     /// # Panics
     /// When there is no such clip.
     pub fn frames(&self, number: usize) -> Result<Frames, ShardError> {
+        let mut frames = Frames {
+            count: 0,
+            height: 0,
+            width: 0,
+            rgb: Vec::new(),
+        };
+        self.frames_into(number, &mut frames)?;
+        Ok(frames)
+    }
+
+    /// As [`ShardReader::frames`], into a buffer that is used again: 100 frames are 44 MB, and fresh memory for them
+    /// costs a good part of the decoding.
+    ///
+    /// # Errors
+    /// When the clip's bytes are not what the format says; `frames` then holds nothing of use.
+    ///
+    /// # Panics
+    /// When there is no such clip.
+    pub fn frames_into(&self, number: usize, frames: &mut Frames) -> Result<(), ShardError> {
         let entry = &self.entries[number];
         let (width, height) = (entry.width as usize, entry.height as usize);
         let jpegs = self.jpegs(number)?;
         let size = 3 * width * height;
-        let mut rgb = vec![0; jpegs.len() * size];
+        frames.rgb.resize(jpegs.len() * size, 0);
+        (frames.count, frames.height, frames.width) = (jpegs.len(), height, width);
+        let rgb = &mut frames.rgb;
         // Repeats of a short clip lie as equal bytes one after the other: decode the first of them, copy the rest.
         let repeats: Vec<bool> = (0..jpegs.len())
             .map(|at| at > 0 && jpegs[at] == jpegs[at - 1])
             .collect();
-        let frames = rgb.par_chunks_exact_mut(size).zip(&jpegs).zip(&repeats);
-        frames
+        rgb.par_chunks_exact_mut(size)
+            .zip(&jpegs)
+            .zip(&repeats)
             .filter(|(_, repeat)| !**repeat)
             .try_for_each(|((frame, jpeg), _)| jpeg::decode(jpeg, width, height, frame))
             .map_err(|error| self.malformed(entry, error.to_string()))?;
         for at in (1..jpegs.len()).filter(|at| repeats[*at]) {
             rgb.copy_within((at - 1) * size..at * size, at * size);
         }
-        Ok(Frames {
-            count: jpegs.len(),
-            height,
-            width,
-            rgb,
-        })
+        Ok(())
     }
 
     /// The JPEGs of clip `number`, in order.

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use st_media::{Clip, ClipRequest, Limits, MediaError, Truncated};
+use st_media::{ClipOutline, ClipRequest, Limits, MediaError, Truncated};
 use st_schema::{ClipId, FramePlan};
-use st_shard::{ClipEntry, ClipFacts, ClipKind, Outcome, Payload, Reject, Settings, ShardError};
+use st_shard::{
+    ClipEntry, ClipFacts, ClipKind, Outcome, Payload, Reject, Settings, ShardError, encode_jpeg,
+};
 
 use super::ShardingError;
 
@@ -113,12 +115,9 @@ impl Job {
             missing: 0,
             ..self.facts()
         };
-        Ok(Payload::encode(
-            &facts,
-            &still.frames,
-            &[0],
-            self.settings.quality,
-        ))
+        let (width, height) = self.size();
+        let jpeg = encode_jpeg(&still.frames.rgb, width, height, self.settings.quality);
+        Ok(jpeg.and_then(|jpeg| Payload::new(&facts, &[jpeg], &[0], (width, height))))
     }
 
     fn video(&self) -> Result<Result<Payload, ShardError>, MediaError> {
@@ -135,17 +134,17 @@ impl Job {
             },
             limits: self.limits(),
         };
-        let clip = request.decode(&self.file)?;
-        let (facts, shown) = self.facts_of(&clip);
-        Ok(Payload::encode(
-            &facts,
-            &clip.frames,
-            &shown,
-            self.settings.quality,
-        ))
+        let mut jpegs = Vec::with_capacity(self.settings.frames as usize);
+        let quality = self.settings.quality;
+        let outline = request.visit(&self.file, |rgb, (width, height)| {
+            jpegs.push(encode_jpeg(rgb, width, height, quality));
+        })?;
+        let (facts, shown) = self.facts_of(&outline);
+        let jpegs: Result<Vec<Vec<u8>>, ShardError> = jpegs.into_iter().collect();
+        Ok(jpegs.and_then(|jpegs| Payload::new(&facts, &jpegs, &shown, self.size())))
     }
 
-    fn facts_of(&self, clip: &Clip) -> (ClipFacts, Vec<usize>) {
+    fn facts_of(&self, clip: &ClipOutline) -> (ClipFacts, Vec<usize>) {
         let filled = clip
             .places
             .iter()
