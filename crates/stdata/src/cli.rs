@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, shard, shard_worker, stats, synth, validate, verify};
+use crate::commands::{completions, shard, shard_worker, sheet, stats, synth, validate, verify};
 use crate::globals::GlobalArgs;
 
 /// Makes, checks, shards and audits spatio-temporal grounding data.
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Shard(shard::Args),
     /// Check shards against their index and checksums
     Verify(verify::Args),
+    /// Draw a clip's frames with its records' spans and boxes
+    Sheet(sheet::Args),
     /// Count and measure a dataset
     Stats(stats::Args),
     /// Make clips for `stdata shard`: jobs on stdin, answers on stdout

@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Validate(args) => commands::validate::run(args, &globals),
         Command::Shard(args) => commands::shard::run(args, &globals),
         Command::Verify(args) => commands::verify::run(args, &globals),
+        Command::Sheet(args) => commands::sheet::run(args, &globals),
         Command::Stats(args) => commands::stats::run(args, &globals),
         Command::ShardWorker(args) => commands::shard_worker::run(args),
         Command::Completions(args) => commands::completions::run(args),

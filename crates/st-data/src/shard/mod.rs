@@ -9,6 +9,7 @@ mod job;
 mod plan;
 mod process;
 mod run;
+mod sheet;
 
 use std::path::PathBuf;
 
@@ -17,19 +18,18 @@ pub use job::{ClipMaker, InProcess, Job, JobLimits, serve};
 pub use plan::{ClipPlan, PlannedClip};
 pub use process::{WorkerCommand, WorkerProcess};
 pub use run::{Event, Task, run};
+pub use sheet::{Marks, contact_sheet};
 
 /// Why sharding stopped. Faults of single media files are no errors but rejects.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardingError {
-    /// An annotation or dataset file cannot be read.
-    #[error("{path}: {reason}")]
-    Input {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and where.
-        reason: String,
-    },
+    /// A dataset file cannot be read.
+    #[error(transparent)]
+    Input(#[from] crate::dataset::InputError),
+    /// An annotation file cannot be read.
+    #[error(transparent)]
+    Read(#[from] crate::read::ReadError),
     /// Two files claim the same name within shards.
     #[error("clip {name} would be both {one} and {other}: name the data folders differently")]
     Ambiguous {

@@ -17,7 +17,7 @@ pub struct PlannedClip {
     pub file: PathBuf,
     /// Records that look at it.
     pub records: u64,
-    /// The first of them: annotation file and record's id.
+    /// The first of them: annotation file, line and record's id.
     pub first_record: String,
 }
 
@@ -28,6 +28,8 @@ pub struct ClipPlan {
     pub clips: Vec<PlannedClip>,
     /// Records that were read.
     pub records: u64,
+    /// Pieces of annotation files that are no records: file, position and reason.
+    pub unreadable: Vec<String>,
     places: HashMap<ClipId, usize>,
 }
 
@@ -39,24 +41,28 @@ impl ClipPlan {
     pub fn read(inputs: &[ShardInput]) -> Result<Self, ShardingError> {
         let mut plan = Self::default();
         for input in inputs {
-            let mut failure = None;
-            input.for_each(|record| {
-                if failure.is_none() {
-                    failure = plan.add(input, &record).err();
+            input.for_each(|located| match located {
+                Ok((position, record)) => plan.add(input, position.line, &record),
+                Err(fault) => {
+                    let place = format!("{}: {fault}", input.annotations.display());
+                    plan.unreadable.push(place);
+                    Ok(())
                 }
             })?;
-            if let Some(failure) = failure {
-                return Err(failure);
-            }
         }
         Ok(plan)
     }
 
-    /// Adds the clip of one record.
+    /// Adds the clip of one record, which stands in `line` of its file.
     ///
     /// # Errors
     /// When another file has the clip's name.
-    pub fn add(&mut self, input: &ShardInput, record: &Record) -> Result<(), ShardingError> {
+    pub fn add(
+        &mut self,
+        input: &ShardInput,
+        line: u64,
+        record: &Record,
+    ) -> Result<(), ShardingError> {
         self.records += 1;
         let (Media::Image(path) | Media::Video(path)) = &record.media;
         let file = input.folder.join(path);
@@ -86,7 +92,7 @@ impl ClipPlan {
             key,
             file,
             records: 1,
-            first_record: format!("{annotations}: {}", record.id),
+            first_record: format!("{annotations} line {line}: {}", record.id),
         });
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod shard;
 pub(crate) mod shard_worker;
+pub(crate) mod sheet;
 pub(crate) mod stats;
 pub(crate) mod synth;
 pub(crate) mod validate;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
+use st_data::dataset::find_dataset_files;
 use st_data::shard::{
     ClipPlan, Event, InProcess, JobLimits, Task, WorkerCommand, WorkerProcess, read_inputs,
     run as run_plan,
@@ -96,6 +97,7 @@ struct Report {
     folder: PathBuf,
     finished: bool,
     records: u64,
+    unreadable: usize,
     clips: u64,
     stored: u64,
     rejected: u64,
@@ -111,7 +113,7 @@ struct Report {
 pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let started = Instant::now();
     let inputs = if args.inputs.is_empty() {
-        datasets_under(&globals.root)?
+        find_dataset_files(&globals.root)?
     } else {
         args.inputs.clone()
     };
@@ -135,7 +137,10 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     };
     let report = report(folder, &plan, &counts, summary.as_ref(), started);
     globals.emit(&report, text(&report, summary.as_ref(), globals.verbosity))?;
-    Ok(if report.rejected > 0 {
+    for place in plan.unreadable.iter().take(5) {
+        globals.say(format!("no record: {place}"));
+    }
+    Ok(if report.rejected > 0 || report.unreadable > 0 {
         ExitStatus::NeedsALook
     } else {
         ExitStatus::Done
@@ -156,34 +161,6 @@ fn settings(args: &Args) -> Settings {
         .to_owned(),
         clips_per_shard: args.clips_per_shard,
     }
-}
-
-/// All dataset files directly under the root or in a folder of it.
-fn datasets_under(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    let top = std::fs::read_dir(root)
-        .with_context(|| format!("cannot read the data root {}", root.display()))?;
-    folders.extend(
-        top.filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| path.is_dir()),
-    );
-    for folder in folders {
-        let files = std::fs::read_dir(&folder)
-            .with_context(|| format!("cannot read {}", folder.display()))?;
-        let files = files.filter_map(Result::ok).map(|entry| entry.path());
-        found.extend(
-            files.filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml")),
-        );
-    }
-    found.sort();
-    ensure!(
-        !found.is_empty(),
-        "no dataset YAML under {}: name one, or another --root",
-        root.display()
-    );
-    Ok(found)
 }
 
 fn out_folder(args: &Args, globals: &Globals, inputs: &[PathBuf]) -> PathBuf {
@@ -338,6 +315,7 @@ fn report(
         folder,
         finished: summary.is_some(),
         records: plan.records,
+        unreadable: plan.unreadable.len(),
         clips: plan.clips.len() as u64,
         stored: manifest.map_or(0, |manifest| manifest.clips),
         rejected: manifest.map_or(counts.rejected.load(Ordering::Relaxed), |manifest| {
