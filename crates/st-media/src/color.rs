@@ -4,6 +4,12 @@
 //! The arithmetic is 16-bit fixed point: `y' = (8y - 128) * cy >> 16` and so on, saturating, chroma repeated for its
 //! 2x2 pixels. Written as plain integer code it gives the same bytes on every machine.
 
+#![expect(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "the loops must be compiled within the caller's vector instructions, and are clearest by index"
+)]
+
 use ffmpeg_next::util::color::Space;
 
 /// Fixed-point factors of one matrix and range.

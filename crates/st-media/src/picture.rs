@@ -1,5 +1,10 @@
 //! A decoded picture and its way to RGB.
 
+#![expect(
+    clippy::inline_always,
+    reason = "rows must be compiled within the caller's vector instructions"
+)]
+
 use std::path::Path;
 
 use ffmpeg_next as ffmpeg;

@@ -3,6 +3,12 @@
 //! The filter is the cubic convolution kernel with a = -0.5, stretched by the shrink factor; weights are fixed point
 //! with 22 fractional bits, as in Pillow's `Resample.c`.
 
+#![expect(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "the loops must be compiled within the caller's vector instructions, and are clearest by index"
+)]
+
 use pulp::{Arch, Simd, WithSimd};
 use st_schema::Frames;
 

@@ -31,7 +31,8 @@ impl ShardInput {
         &self,
         mut each: impl FnMut(Located) -> Result<(), ShardingError>,
     ) -> Result<(), ShardingError> {
-        let records = records(&self.annotations, &Options::default())?;
+        let options = Options::default();
+        let records = records(&self.annotations, &options)?;
         if matches!(
             self.sampling,
             SamplingStrategy::All | SamplingStrategy::Random(_)
