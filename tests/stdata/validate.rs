@@ -109,7 +109,8 @@ fn a_dataset_is_fixed_beside_the_old_one() {
         "data/a.json",
         &format!(
             "[{},{GOOD}]",
-            GOOD.replace("<image>\\n", "").replace("\"a\"", "\"b\"")
+            GOOD.replace("<image>\\nWhere", "Who")
+                .replace("\"a\"", "\"b\"")
         ),
     );
     write(&folder, "media/a.png", "x");

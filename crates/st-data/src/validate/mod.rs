@@ -215,6 +215,10 @@ impl Judge {
             }
             Severity::Warn | Severity::Off => Verdict::Kept,
         });
+        if let Some(Verdict::Repaired(record)) = &judged.verdict {
+            // What is written is what may repeat another record.
+            judged.fingerprint = Some(Fingerprint::of(record));
+        }
         judged.findings = findings;
     }
 
