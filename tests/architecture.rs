@@ -1,4 +1,5 @@
 //! The dependency table of `docs/architecture.md`, held against `cargo metadata`.
+#![allow(clippy::unwrap_used, reason = "tests panic on what they do not expect")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,4 +1,11 @@
 //! End-to-end tests of `stdata`: the built program, in a temporary folder.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    reason = "tests panic on what they do not expect"
+)]
 
 mod cli;
 mod shard;

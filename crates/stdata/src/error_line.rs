@@ -14,7 +14,7 @@ pub(crate) fn of(error: &anyhow::Error) -> String {
         .find_map(|cause| cause.downcast_ref::<std::io::Error>());
     match io.map(std::io::Error::kind) {
         Some(std::io::ErrorKind::NotFound) => {
-            line.push_str("; check the path, it starts from the current folder")
+            line.push_str("; check the path, it starts from the current folder");
         }
         Some(std::io::ErrorKind::PermissionDenied) => line.push_str("; check the permissions"),
         _ => {}

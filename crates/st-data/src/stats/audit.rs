@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::AddAssign;
-use std::path::Path;
 
 use serde::Serialize;
 use st_schema::text::placeholders;
@@ -155,9 +154,9 @@ impl FileAudit {
         }
         for (_, _, numbers) in record.variables.iter() {
             numbers.len().hash(&mut whole);
-            numbers
-                .iter()
-                .for_each(|number| number.to_bits().hash(&mut whole));
+            for number in numbers {
+                number.to_bits().hash(&mut whole);
+            }
         }
         self.hashes
             .push([whole.finish(), clip, hash(&record.id.as_str())]);
@@ -172,7 +171,7 @@ fn hash(value: &impl Hash) -> u64 {
 
 impl Audit {
     /// Takes in a file that `entries` list.
-    pub(super) fn add_file(&mut self, _path: &Path, entries: &[&Listed], file: FileAudit) {
+    pub(super) fn add_file(&mut self, entries: &[&Listed], file: FileAudit) {
         let length = file.hashes.len();
         for entry in entries {
             let taken = entry.input.sampling.select(length, SEED).len() as u64;
@@ -240,7 +239,9 @@ fn measure(record: &Record, group: &mut Group) -> Option<()> {
         group.span_length.add(to - from);
         group.span_middle.add(f64::midpoint(from, to));
     }
-    boxes.into_iter().for_each(|area| group.box_area.add(area));
+    for area in boxes {
+        group.box_area.add(area);
+    }
     Some(())
 }
 

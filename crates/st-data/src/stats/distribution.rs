@@ -134,7 +134,9 @@ mod tests {
         let numbers: Vec<f64> = (0..1000).map(|n| f64::from(n * n % 997) / 997.0).collect();
         let spread = |numbers: &[f64]| {
             let mut spread = Distribution::default();
-            numbers.iter().for_each(|n| spread.add(*n));
+            for number in numbers {
+                spread.add(*number);
+            }
             spread
         };
         let mut parts = spread(&numbers[..300]);

@@ -55,7 +55,7 @@ pub fn measure(
     }
     for (path, entries) in files {
         let file = measure_file(&path, entries[0], options, &progress)?;
-        audit.add_file(&path, &entries, file);
+        audit.add_file(&entries, file);
     }
     Ok(audit)
 }
@@ -81,7 +81,7 @@ fn measure_file(
             for piece in &chunk.pieces {
                 match read_piece(&chunk, piece) {
                     Some(Ok(record)) => {
-                        part.add(&record, first.input.source.as_deref(), folder.as_deref())
+                        part.add(&record, first.input.source.as_deref(), folder.as_deref());
                     }
                     Some(Err(_)) => part.no_record(),
                     None => {}

@@ -7,9 +7,9 @@ use serde::Serialize;
 pub struct ConstantSpan {
     /// Start and end as fractions of the clip.
     pub span: [f64; 2],
-    /// Share of items with an IoU of more than 0.5.
+    /// Share of items with an intersection over union of more than 0.5.
     pub recall: f64,
-    /// Best mean IoU of any constant span (not necessarily this one's).
+    /// Best mean intersection over union of any constant span (not necessarily this one's).
     pub mean_iou: f64,
 }
 

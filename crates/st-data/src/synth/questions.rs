@@ -80,25 +80,25 @@ pub(super) struct Asker<'a> {
 impl Asker<'_> {
     /// A conversation of `task` about the scene.
     pub(super) fn ask(&mut self, task: Task) -> Conversation {
-        let mut talk = Conversation::about(self.scene.kind);
+        let mut conversation = Conversation::about(self.scene.kind);
         match task {
-            Task::Rec => self.each(&mut talk, Self::rec),
-            Task::Reg => self.each(&mut talk, Self::reg),
-            Task::Tvg => self.each(&mut talk, Self::tvg),
-            Task::Tr => self.each(&mut talk, Self::tr),
-            Task::Stvg => self.each(&mut talk, Self::stvg),
-            Task::Svg => self.each(&mut talk, Self::svg),
-            Task::Elc => self.each(&mut talk, Self::elc),
-            Task::Tgc => self.each(&mut talk, Self::tgc),
-            Task::Dgc => self.dgc(&mut talk),
-            Task::Igc => self.igc(&mut talk),
-            Task::Dvc => self.dvc(&mut talk),
-            Task::VideoCaption => self.video_caption(&mut talk),
-            Task::Conversation => self.conversation(&mut talk),
-            Task::VideoQa => self.video_qa(&mut talk),
-            Task::Classification => self.classification(&mut talk),
+            Task::Rec => self.each(&mut conversation, Self::rec),
+            Task::Reg => self.each(&mut conversation, Self::reg),
+            Task::Tvg => self.each(&mut conversation, Self::tvg),
+            Task::Tr => self.each(&mut conversation, Self::tr),
+            Task::Stvg => self.each(&mut conversation, Self::stvg),
+            Task::Svg => self.each(&mut conversation, Self::svg),
+            Task::Elc => self.each(&mut conversation, Self::elc),
+            Task::Tgc => self.each(&mut conversation, Self::tgc),
+            Task::Dgc => self.dgc(&mut conversation),
+            Task::Igc => self.igc(&mut conversation),
+            Task::Dvc => self.dvc(&mut conversation),
+            Task::VideoCaption => self.video_caption(&mut conversation),
+            Task::Conversation => self.conversation(&mut conversation),
+            Task::VideoQa => self.video_qa(&mut conversation),
+            Task::Classification => self.classification(&mut conversation),
         }
-        talk
+        conversation
     }
 
     /// One question about each of up to `turns` objects, in random order.
@@ -113,7 +113,7 @@ impl Asker<'_> {
         }
     }
 
-    fn phrase<'p, P: Copy>(&mut self, phrases: &'p [P]) -> P {
+    fn phrase<P: Copy>(&mut self, phrases: &[P]) -> P {
         phrases[self.dice.below(self.options.phrases.min(phrases.len()))]
     }
 
@@ -127,6 +127,7 @@ impl Asker<'_> {
         });
     }
 
+    #[expect(clippy::unused_self, reason = "one signature for all questions")]
     fn reg(&mut self, talk: &mut Conversation, object: &Object) {
         talk.ask(|w| {
             w.text("What object can be observed within the region ")

@@ -65,7 +65,7 @@ impl<'a> Renderer<'a> {
         for chunk in rgb.chunks_mut(8) {
             let mut bits = self.noise.next();
             for value in chunk {
-                // -7..=8, the same for no two channels.
+                // -7..=8.
                 *value = value.saturating_add((bits & 15) as u8).saturating_sub(7);
                 bits >>= 8;
             }
@@ -78,12 +78,12 @@ fn draw_texture(width: u32, height: u32, noise: &mut Noise) -> Vec<[u8; 3]> {
     let columns = width / CELL + 2;
     let rows = height / CELL + 2;
     // Nearly grey, so that every colour stands out.
-    let grey = 70 + noise.below(80) as i32;
-    let base = [0; 3].map(|_: u8| grey + noise.below(32) as i32 - 16);
+    let grey = 70 + noise.below(80).cast_signed();
+    let base = [0; 3].map(|_: u8| grey + noise.below(32).cast_signed() - 16);
     let grid: Vec<[i32; 3]> = (0..columns * rows)
         .map(|_| {
-            let light = noise.below(60) as i32 - 30;
-            base.map(|channel| channel + light + noise.below(24) as i32 - 12)
+            let light = noise.below(60).cast_signed() - 30;
+            base.map(|channel| channel + light + noise.below(24).cast_signed() - 12)
         })
         .collect();
     let stripe = 3 + noise.below(9);
@@ -101,7 +101,7 @@ fn draw_texture(width: u32, height: u32, noise: &mut Noise) -> Vec<[u8; 3]> {
                 at(row + 1, column),
                 at(row + 1, column + 1),
             ];
-            let light = if (x + slope * y) / stripe % 2 == 0 {
+            let light = if ((x + slope * y) / stripe).is_multiple_of(2) {
                 5
             } else {
                 -5
@@ -168,10 +168,6 @@ impl Noise {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the upper half is below count"
-    )]
     const fn below(&mut self, count: u32) -> u32 {
         (((self.next() >> 32) * count as u64) >> 32) as u32
     }

@@ -178,7 +178,7 @@ impl Clip {
                 options,
                 dice: &mut dice,
             };
-            let talk = asker.ask(task);
+            let conversation = asker.ask(task);
             let letter = if self.kind == MediaKind::Image {
                 'i'
             } else {
@@ -190,7 +190,7 @@ impl Clip {
                 self.index,
                 task.as_str()
             );
-            let record = talk.into_record(id, task, self.media(), &scene, options.fps);
+            let record = conversation.into_record(id, task, self.media(), &scene, options.fps);
             records.push((task, serde_json::to_vec(&record)?));
         }
         Ok(records)
@@ -471,7 +471,7 @@ fn write_benchmark(out: &Path, options: &SynthOptions) -> Result<(), SynthError>
     let folder = out.join("bench");
     fs::create_dir_all(&folder)?;
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
-    let [mut tvg, mut stvg, mut svg, mut elc] = [const { Vec::new() }; 4];
+    let [mut sentences, mut tubes, mut located, mut captioned] = [const { Vec::new() }; 4];
     for clip in clips_of(Split::Benchmark, options) {
         let (scene, object) = asked_object(clip, options);
         let file = clip.file_name();
@@ -480,17 +480,22 @@ fn write_benchmark(out: &Path, options: &SynthOptions) -> Result<(), SynthError>
             images.push(image);
             annotations.push(annotation);
         } else {
-            tvg.push(benchmark::tvg(&scene, &object, &file));
-            stvg.push(benchmark::stvg(&scene, &object, &file));
-            svg.push(benchmark::svg(&scene, &object, &file));
-            elc.push(benchmark::elc(&scene, &object, &file));
+            sentences.push(benchmark::tvg(&scene, &object, &file));
+            tubes.push(benchmark::stvg(&scene, &object, &file));
+            located.push(benchmark::svg(&scene, &object, &file));
+            captioned.push(benchmark::elc(&scene, &object, &file));
         }
     }
     let rec = json!({
         "info": [], "licenses": [], "images": images, "annotations": annotations,
         "categories": [{"supercategory": "object", "id": 1, "name": "object"}],
     });
-    let lists = [("tvg", tvg), ("stvg", stvg), ("svg", svg), ("elc", elc)];
+    let lists = [
+        ("tvg", sentences),
+        ("stvg", tubes),
+        ("svg", located),
+        ("elc", captioned),
+    ];
     let lists = lists.map(|(task, items)| (task, Value::Array(items)));
     for (task, value) in [("rec", rec)].into_iter().chain(lists) {
         let path = folder.join(format!("{task}.json"));
@@ -619,8 +624,11 @@ fn write_video(path: &Path, scene: &Scene, fps: u32) -> Result<(), SynthError> {
     writer.finish().map_err(failed)
 }
 
+/// Records by `split/task`, and the spans of the benchmark's temporal grounding.
+type Counts = (BTreeMap<String, u64>, Vec<[f64; 2]>);
+
 /// Counts what is in the folder, from the files themselves: one record a line. Also the benchmark's temporal spans.
-fn count(out: &Path) -> Result<(BTreeMap<String, u64>, Vec<[f64; 2]>), SynthError> {
+fn count(out: &Path) -> Result<Counts, SynthError> {
     let mut counts = BTreeMap::new();
     for split in [Split::Train, Split::Validation] {
         for task in Task::ALL {
@@ -663,6 +671,6 @@ fn count_lines(path: &Path) -> Result<u64, SynthError> {
         if read == 0 {
             return Ok(lines);
         }
-        lines += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
     }
 }

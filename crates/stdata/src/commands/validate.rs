@@ -140,9 +140,9 @@ fn tell(globals: &Globals, ledger: &Ledger, html: &Path, fixed: &[PathBuf]) {
     let line = |what: &str, path: &dyn Display| globals.say(format!("{what} {path}"));
     line("report:  ", &html.display());
     rejects.for_each(|path| line("rejected:", &path.display()));
-    fixed
-        .iter()
-        .for_each(|path| line("fixed:   ", &path.display()));
+    for path in fixed {
+        line("fixed:   ", &path.display());
+    }
     if fixed.is_empty() && ledger.total.repaired > 0 {
         globals.say("run again with --fix to write the repaired records");
     }
