@@ -11,7 +11,6 @@ const TABLE: [(&str, &[&str]); 13] = [
     ("st-schema", &[]),
     ("st-media", &["st-schema"]),
     ("st-shard", &["st-schema"]),
-    ("st-hub", &[]),
     ("st-eval", &["st-schema"]),
     ("st-weights", &[]),
     ("unify-features", &[]),

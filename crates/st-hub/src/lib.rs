@@ -1,1 +1,0 @@
-//! repo@revision/path to a verified local path.
