@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 /// Everything lies below one temporary folder.
-pub struct Fixture {
+pub(crate) struct Fixture {
     /// Removed at the end.
-    pub folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Fixture {
     /// A model folder and a REC benchmark of `records` questions about half as many pictures.
-    pub fn new(records: usize) -> Self {
+    pub(crate) fn new(records: usize) -> Self {
         let fixture = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -21,7 +21,7 @@ impl Fixture {
         fixture
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -42,7 +42,7 @@ impl Fixture {
         let model = sizes
             .init(&burn::tensor::Device::default())
             .unwrap()
-            .initialize(&Default::default(), 7);
+            .initialize(&st_model::init::InitConfig::default(), 7);
         let tensors: std::collections::BTreeMap<String, burn::tensor::TensorData> =
             model.named_tensors().collect();
         let specs: Vec<st_weights::TensorSpec> = tensors
@@ -85,12 +85,12 @@ impl Fixture {
     }
 
     /// The command that answers the benchmark into `out`, three records at a time.
-    pub fn predict(&self, out: &Path) -> std::process::Command {
+    pub(crate) fn predict(&self, out: &Path) -> std::process::Command {
         self.predict_batches(out, "3")
     }
 
     /// The same with batches of another size.
-    pub fn predict_batches(&self, out: &Path, batch: &str) -> std::process::Command {
+    pub(crate) fn predict_batches(&self, out: &Path, batch: &str) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_steval"));
         command.args([
             "predict",

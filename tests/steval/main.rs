@@ -1,5 +1,7 @@
 //! The `steval` program from outside.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 mod fixture;
 mod predict;
 mod recipes;

@@ -75,7 +75,7 @@ pub fn score(task: EvalTask, record: &Prediction) -> Result<OriginalScore, Origi
 }
 
 fn rec(record: &Prediction) -> Result<OriginalScore, OriginalError> {
-    let truth = corners(required(record.gt_bbox.as_ref(), "gt_bbox")?)?;
+    let truth = corners(required(record.gt_bbox.as_ref(), "gt_bbox")?.as_deref())?;
     let text = required(record.converted_outputs.as_ref(), "converted_outputs")?
         .as_deref()
         .ok_or(OriginalError::Attribute {
@@ -229,7 +229,11 @@ fn fast_token_tube(text: &[u8]) -> Option<Vec<(f64, [f64; 4])>> {
         }
         text[cursor..].strip_prefix(b"]")?;
         at = cursor + 1;
-        match found.iter_mut().rev().find(|(known, _)| *known == time) {
+        match found
+            .iter_mut()
+            .rev()
+            .find(|(known, _)| known.to_bits() == time.to_bits())
+        {
             Some((_, known)) => *known = corners,
             None => found.push((time, corners)),
         }
@@ -264,29 +268,38 @@ fn decimal(digits: &[u8]) -> Option<f64> {
     })))
 }
 
-/// The spatial IoU over shared frames and over all frames of either side, in the truth's frame order.
+/// The spatial IoU over shared frames and over all frames of either side.
 fn tube_iou(truth: &[(i64, [f64; 4])], predicted: &[(i64, [f64; 4])]) -> (f64, f64) {
-    let (mut sum, mut shared) = (0.0, 0_u32);
-    let by_frame: std::collections::HashMap<i64, [f64; 4]> = predicted.iter().copied().collect();
-    let mut truth_frames: std::collections::HashMap<i64, [f64; 4]> =
-        truth.iter().copied().collect();
-    let distinct = truth_frames.len();
-    for (frame, _) in truth {
-        // A frame that the file names twice counts once, with its last box, as in a Python dict.
-        if let Some(corners) = truth_frames.remove(frame)
-            && let Some(other) = by_frame.get(frame)
+    let (truth, predicted) = (by_frame(truth), by_frame(predicted));
+    let (mut sum, mut shared, mut next) = (0.0, 0_u32, 0);
+    for (frame, corners) in &truth {
+        next += predicted[next..]
+            .iter()
+            .take_while(|(other, _)| other < frame)
+            .count();
+        if let Some((other, predicted)) = predicted.get(next)
+            && other == frame
         {
-            sum += box_iou(corners, *other);
+            sum += box_iou(*corners, *predicted);
             shared += 1;
         }
     }
-    let union = distinct + by_frame.len() - shared as usize;
+    let union = truth.len() + predicted.len() - shared as usize;
     #[expect(
         clippy::cast_precision_loss,
         reason = "a tube has far fewer than 2^53 boxes"
     )]
     let all = union.max(1) as f64;
     (sum / f64::from(shared.max(1)), sum / all)
+}
+
+/// Boxes in frame order; a frame that comes twice counts once, with its last box, as in a Python dict.
+fn by_frame(boxes: &[(i64, [f64; 4])]) -> Vec<(i64, [f64; 4])> {
+    let mut sorted = boxes.to_vec();
+    sorted.reverse();
+    sorted.sort_by_key(|(frame, _)| *frame);
+    sorted.dedup_by_key(|(frame, _)| *frame);
+    sorted
 }
 
 fn truth_fractions(ends: &[f64], first: i64, length: i64) -> Result<Vec<f64>, OriginalError> {
@@ -402,8 +415,8 @@ fn pair(values: &[f64]) -> Result<[f64; 2], OriginalError> {
         .ok_or(OriginalError::Index)
 }
 
-fn corners(values: &Option<Vec<f64>>) -> Result<[f64; 4], OriginalError> {
-    let values = values.as_deref().ok_or(OriginalError::Type("gt_bbox"))?;
+fn corners(values: Option<&[f64]>) -> Result<[f64; 4], OriginalError> {
+    let values = values.ok_or(OriginalError::Type("gt_bbox"))?;
     values
         .get(..4)
         .and_then(|four| four.try_into().ok())

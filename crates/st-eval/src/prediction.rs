@@ -95,6 +95,10 @@ impl Prediction {
     }
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "absent and null are different things to the original"
+)]
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {

@@ -579,10 +579,6 @@ pub struct NamedChoiceRate {
 impl Table {
     /// Adds records up. Sums run in the records' order, as the original's do.
     #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "files have far fewer than 2^53 lines"
-    )]
     pub fn of(
         protocol: Protocol,
         task: EvalTask,

@@ -348,7 +348,7 @@ pub fn span_iou(a: [f64; 2], b: [f64; 2]) -> f64 {
     let union = (a[1] - a[0]) + (b[1] - b[0]) - shared;
     if union > 0.0 {
         shared / union
-    } else if a == b {
+    } else if a.map(f64::to_bits) == b.map(f64::to_bits) {
         1.0
     } else {
         0.0

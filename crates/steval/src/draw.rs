@@ -103,7 +103,7 @@ impl Canvas {
                 .or_else(|| BASIC_FONTS.get('?'));
             let left = x + index * LETTER * scale;
             for (row, bits) in glyph.unwrap_or_default().into_iter().enumerate() {
-                for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
+                for column in (0..LETTER).filter(|column| (bits >> column) & 1 == 1) {
                     self.fill(left + column * scale, y + row * scale, scale, scale, color);
                 }
             }

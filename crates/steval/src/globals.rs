@@ -47,8 +47,6 @@ pub(crate) struct Globals {
     pub(crate) json: bool,
     /// -1 quiet, 0 normal, 1 and 2 more.
     pub(crate) verbosity: i8,
-    /// Worker threads, at least one. The global rayon pool has as many.
-    pub(crate) jobs: usize,
     /// stderr is a terminal: bars may be drawn.
     pub(crate) interactive: bool,
 }
@@ -75,7 +73,6 @@ impl Globals {
             } else {
                 i8::try_from(args.verbose).unwrap_or(i8::MAX)
             },
-            jobs,
             interactive: std::io::stderr().is_terminal(),
         })
     }

@@ -42,7 +42,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Ask(args) => commands::ask::run(args, &globals),
         Command::Report(args) => commands::report::run(args, &globals),
         Command::Score(args) => commands::score::run(args, &globals),
-        Command::Completions(args) => commands::completions::run(args),
+        Command::Completions(args) => Ok(commands::completions::run(args)),
     }
 }
 

@@ -62,15 +62,14 @@ impl Model {
         let net = config
             .init(&device)
             .with_context(|| format!("{}/config.json", folder.display()))?;
-        let net = match untrained {
-            Some(seed) => net.initialize(&InitConfig::default(), seed),
-            None => {
-                let names = files.names().map(str::to_owned).collect();
-                net.load_named(&Views::new(names, |name| files.view(name)), Loading::all())
-                    .with_context(|| {
-                        format!("{}: the weights do not fit config.json", folder.display())
-                    })?
-            }
+        let net = if let Some(seed) = untrained {
+            net.initialize(&InitConfig::default(), seed)
+        } else {
+            let names = files.names().map(str::to_owned).collect();
+            net.load_named(&Views::new(names, |name| files.view(name)), Loading::all())
+                .with_context(|| {
+                    format!("{}: the weights do not fit config.json", folder.display())
+                })?
         };
         let encoder = InputEncoder::new(tokenizer, &config)?;
         let fingerprint = match untrained {
@@ -241,8 +240,8 @@ fn fingerprint(folder: &Path, weights: bool) -> anyhow::Result<String> {
         }
     }
     let bytes = digest.finalize();
-    Ok(bytes[..12]
+    let number = bytes[..12]
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    Ok(format!("{number:024x}"))
 }

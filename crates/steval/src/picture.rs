@@ -181,6 +181,47 @@ pub(crate) fn still(strip: &Strip, overlay: &Overlay, side: usize) -> Canvas {
     canvas
 }
 
+/// The strip's frames that tell most: the ends of the clip, start, middle and end of the truth, the middle of the answer, and
+/// others at even steps until there are `count`.
+pub(crate) fn telling(strip: &Strip, overlay: &Overlay, count: usize) -> Strip {
+    let ends = |boxes: &[(f64, [f64; 4])]| Some([boxes.first()?.0, boxes.last()?.0]);
+    let truth = overlay.truth_span.or_else(|| ends(&overlay.truth));
+    let answer = overlay.answer_span.or_else(|| ends(&overlay.answer));
+    let middle = |[start, end]: [f64; 2]| f64::midpoint(start, end);
+    let mut wanted: Vec<f64> = truth
+        .into_iter()
+        .flat_map(|span| [middle(span), span[0], span[1]])
+        .collect();
+    wanted.extend(answer.map(middle));
+    wanted.extend([0.0, 1.0]);
+    wanted.extend((0..count).map(|step| FramePlan { frames: count }.fraction(step)));
+    let mut picks: Vec<usize> = Vec::new();
+    for time in wanted {
+        let distance = |index: &usize| (strip.times[*index] - time).abs();
+        let nearest = (0..strip.times.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        if let Some(index) = nearest
+            && picks.len() < count
+            && !picks.contains(&index)
+        {
+            picks.push(index);
+        }
+    }
+    picks.sort_unstable();
+    let rgb = picks
+        .iter()
+        .flat_map(|index| strip.frames.frame(*index))
+        .copied()
+        .collect();
+    Strip {
+        times: picks.iter().map(|index| strip.times[*index]).collect(),
+        frames: Frames {
+            count: picks.len(),
+            rgb,
+            ..strip.frames
+        },
+    }
+}
+
 /// Frames side by side over one time line.
 pub(crate) fn contact_strip(strip: &Strip, overlay: &Overlay, tile: usize) -> Canvas {
     const GAP: usize = 4;
@@ -216,4 +257,36 @@ pub(crate) fn contact_strip(strip: &Strip, overlay: &Overlay, tile: usize) -> Ca
     sheet.fill(0, height, width, GAP, INK);
     sheet.time_line([0, height + GAP, width, LINE], &overlay.spans(), None);
     sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_event_is_among_the_frames() {
+        let frames = Frames {
+            count: 40,
+            height: 1,
+            width: 1,
+            rgb: (0..40).flat_map(|shade| [shade; 3]).collect(),
+        };
+        let times: Vec<f64> = (0..40)
+            .map(|index| FramePlan { frames: 40 }.fraction(index))
+            .collect();
+        let overlay = Overlay {
+            truth_span: Some([0.11, 0.14]),
+            ..Overlay::default()
+        };
+        let strip = telling(&Strip { frames, times }, &overlay, 6);
+        assert_eq!(strip.frames.count, 6);
+        assert!(
+            strip.times.iter().any(|time| (0.11..=0.14).contains(time)),
+            "{:?}",
+            strip.times
+        );
+        assert!(strip.times.is_sorted() && strip.times[0].abs() < 1e-9);
+        let shade = f64::from(strip.frames.rgb[3]) / 39.0;
+        assert!((shade - strip.times[1]).abs() < 1e-9);
+    }
 }

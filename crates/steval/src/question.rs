@@ -122,7 +122,7 @@ fn other_boxes(document: &Value, index: usize, item: &Item) -> Vec<[f64; 4]> {
 
 impl Questions {
     /// The record that the model is asked.
-    pub(crate) fn record(&self, item: &Item) -> Record {
+    pub(crate) fn record(item: &Item) -> Record {
         let turns = vec![Turn::human(item.question.clone())];
         Record::new(
             "question",

@@ -72,36 +72,24 @@ pub(crate) fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
     let mut column = 0;
     while let Some(mut writer) = group.next_column()? {
         match column {
-            0 => required::<Int64Type>(
-                &mut writer,
-                scores.iter().map(|s| int(s.line as u64)).collect(),
-            )?,
-            1 => optional::<Int64Type>(
-                &mut writer,
-                scores.iter().map(|s| s.index.map(int)).collect(),
-            )?,
-            2 => required::<ByteArrayType>(
-                &mut writer,
-                scores.iter().map(|s| text(&s.media)).collect(),
-            )?,
+            0 => required::<Int64Type>(&mut writer, scores.iter().map(|s| int(s.line as u64)))?,
+            1 => optional::<Int64Type>(&mut writer, scores.iter().map(|s| s.index.map(int)))?,
+            2 => required::<ByteArrayType>(&mut writer, scores.iter().map(|s| text(&s.media)))?,
             3 => required::<ByteArrayType>(
                 &mut writer,
-                scores.iter().map(|s| text(s.outcome.kind())).collect(),
+                scores.iter().map(|s| text(s.outcome.kind())),
             )?,
             4 => {
                 let details = scores
                     .iter()
                     .map(|s| s.outcome.detail().map(|detail| text(&detail)));
-                optional::<ByteArrayType>(&mut writer, details.collect())?;
+                optional::<ByteArrayType>(&mut writer, details)?;
             }
-            5 => required::<BoolType>(&mut writer, scores.iter().map(|s| s.counted).collect())?,
+            5 => required::<BoolType>(&mut writer, scores.iter().map(|s| s.counted))?,
             _ => {
                 let measure =
                     [Measure::Iou, Measure::Tiou, Measure::Siou, Measure::Viou][column - 6];
-                optional::<DoubleType>(
-                    &mut writer,
-                    scores.iter().map(|s| s.values.get(measure)).collect(),
-                )?;
+                optional::<DoubleType>(&mut writer, scores.iter().map(|s| s.values.get(measure)))?;
             }
         }
         writer.close()?;
@@ -121,23 +109,25 @@ fn text(value: &str) -> ByteArray {
 
 fn required<T: parquet::data_type::DataType>(
     writer: &mut parquet::file::writer::SerializedColumnWriter<'_>,
-    values: Vec<T::T>,
+    values: impl Iterator<Item = T::T>,
 ) -> anyhow::Result<()> {
-    writer.typed::<T>().write_batch(&values, None, None)?;
+    writer
+        .typed::<T>()
+        .write_batch(&values.collect::<Vec<_>>(), None, None)?;
     Ok(())
 }
 
 fn optional<T: parquet::data_type::DataType>(
     writer: &mut parquet::file::writer::SerializedColumnWriter<'_>,
-    values: Vec<Option<T::T>>,
+    values: impl Iterator<Item = Option<T::T>>,
 ) -> anyhow::Result<()> {
-    let levels: Vec<i16> = values
-        .iter()
-        .map(|value| i16::from(value.is_some()))
-        .collect();
-    let values: Vec<T::T> = values.into_iter().flatten().collect();
+    let (mut levels, mut present) = (Vec::new(), Vec::new());
+    for value in values {
+        levels.push(i16::from(value.is_some()));
+        present.extend(value);
+    }
     writer
         .typed::<T>()
-        .write_batch(&values, Some(&levels), None)?;
+        .write_batch(&present, Some(&levels), None)?;
     Ok(())
 }

@@ -155,7 +155,7 @@ pub fn raw_tokens(text: &str) -> String {
         for (rule, action) in COMPILED.iter() {
             if let Some(found) = rule.find(rest)
                 && found.end() > longest
-                && allowed(*action, &rest[..found.end()], &rest[found.end()..])
+                && allowed(*action, &rest[found.end()..])
             {
                 (longest, chosen) = (found.end(), *action);
             }
@@ -178,13 +178,10 @@ pub fn tokenize(text: &str) -> String {
         .join(" ")
 }
 
-fn allowed(action: Action, matched: &str, after: &str) -> bool {
+fn allowed(action: Action, after: &str) -> bool {
     let next = after.chars().next();
     match action {
-        KeepBeforeBreak | BeforeNot => !next.is_some_and(char::is_alphanumeric),
-        Split(_) => !next.is_some_and(char::is_alphanumeric),
-        // Not a hyphenated word that merely begins so.
-        Abbreviation | Number => !matched.is_empty(),
+        KeepBeforeBreak | BeforeNot | Split(_) => !next.is_some_and(char::is_alphanumeric),
         _ => true,
     }
 }

@@ -107,7 +107,7 @@ pub fn histogram(runs: &[(String, &'static str, Vec<f64>)], x_label: &str) -> St
     let shares: Vec<Vec<f64>> = runs
         .iter()
         .map(|(_, _, values)| {
-            let mut counts = vec![0.0; PARTS];
+            let mut counts = [0.0; PARTS];
             for value in values {
                 counts[((value * PARTS as f64) as usize).min(PARTS - 1)] += 1.0;
             }

@@ -16,12 +16,12 @@ pub(crate) struct Args {
 }
 
 /// Prints the script.
-pub(crate) fn run(args: &Args) -> anyhow::Result<ExitStatus> {
+pub(crate) fn run(args: &Args) -> ExitStatus {
     clap_complete::generate(
         args.shell,
         &mut Cli::command(),
         "steval",
         &mut std::io::stdout(),
     );
-    Ok(ExitStatus::Done)
+    ExitStatus::Done
 }

@@ -383,7 +383,7 @@ fn answer_batch(
             };
             let prompt = loader
                 .model
-                .encode(&loader.questions.record(item))
+                .encode(&Questions::record(item))
                 .map_err(|error| format!("{error:#}"))?;
             let place = names
                 .iter()

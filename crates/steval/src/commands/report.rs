@@ -73,6 +73,9 @@ fn parse_run(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+/// Frames of a clip among which those are picked that tell most.
+const CANDIDATES: usize = 40;
+
 /// One run's answers to one benchmark.
 struct RunScores {
     lines: Vec<(usize, Line)>,
@@ -193,7 +196,8 @@ fn result_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.ends_with(".jsonl") && !name.ends_with(".scores.jsonl") && !name.starts_with('.') {
+        let is_result = path.extension().is_some_and(|kind| kind == "jsonl");
+        if is_result && !name.contains(".scores.") && !name.starts_with('.') {
             found.push(path);
         }
     }
@@ -497,7 +501,7 @@ fn compare(
         counts: format!(
             "{} / {} / {}",
             count(|a, b| b > a),
-            count(|a, b| b == a),
+            count(|a, b| b.to_bits() == a.to_bits()),
             count(|a, b| b < a)
         ),
         significant: outcome.interval.low > 0.0 || outcome.interval.high < 0.0,
@@ -553,7 +557,7 @@ fn pictures(
             match picture(globals, bench, run, score, label) {
                 Ok(picture) => found.push(picture),
                 Err(error) => {
-                    troubles.push(format!("{} line {}: {error:#}", bench.name, score.line))
+                    troubles.push(format!("{} line {}: {error:#}", bench.name, score.line));
                 }
             }
         }
@@ -617,11 +621,15 @@ fn picture(
         &path,
         bench.task,
         split,
-        if bench.task == EvalTask::Rec { 1 } else { 6 },
+        if bench.task == EvalTask::Rec {
+            1
+        } else {
+            CANDIDATES
+        },
     )?;
     let canvas = match bench.task {
         EvalTask::Rec => picture::still(&strip, &overlay, 360),
-        _ => picture::contact_strip(&strip, &overlay, 200),
+        _ => picture::contact_strip(&picture::telling(&strip, &overlay, 6), &overlay, 200),
     };
     let bytes = canvas.to_jpeg(82)?;
     let values = [
