@@ -231,12 +231,12 @@ fn look(args: &Args, model: &Model, is_image: bool) -> anyhow::Result<(Frames, E
     };
     let clip = request.decode(&args.file)?;
     let seconds = [
-        clip.seconds.first().copied().unwrap_or_default(),
-        clip.seconds.last().copied().unwrap_or_default(),
+        clip.outline.seconds.first().copied().unwrap_or_default(),
+        clip.outline.seconds.last().copied().unwrap_or_default(),
     ];
     let extent = Extent {
-        width: clip.probe.width as usize,
-        height: clip.probe.height as usize,
+        width: clip.outline.probe.width as usize,
+        height: clip.outline.probe.height as usize,
         seconds: Some(seconds),
     };
     Ok((clip.into_frames(), extent))
@@ -458,7 +458,7 @@ fn draw_video(args: &Args, shown: &Shown<'_>) -> anyhow::Result<Vec<PathBuf>> {
         ..ClipRequest::default()
     };
     let clip = request.decode(&args.file)?;
-    let rate = rate(&clip.seconds);
+    let rate = rate(&clip.outline.seconds);
     let frames = clip.into_frames();
     let plan = FramePlan {
         frames: frames.count,
