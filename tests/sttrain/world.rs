@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use st_schema::{ClipId, ClipKey, Frames, Media};
-use st_shard::{ClipFacts, ClipKind, Outcome, Payload, Settings, ShardPlan, ShardWriter};
+use st_schema::{ClipId, ClipKey, Media};
+use st_shard::{
+    ClipFacts, ClipKind, Outcome, Payload, Settings, ShardPlan, ShardWriter, encode_jpeg,
+};
 
 /// Names and colours.
 const COLOURS: [(&str, [u8; 3]); 6] = [
@@ -175,9 +177,13 @@ impl World {
             seconds: vec![0.0; count],
             missing: 0,
         };
-        let frames = Frames::new(count, side, side, rgb).unwrap();
+        let size = (facts.source_width, facts.source_height);
+        let frames = rgb.chunks_exact(side * side * 3);
+        let jpegs: Vec<Vec<u8>> = frames
+            .map(|frame| encode_jpeg(frame, size.0, size.1, 90).unwrap())
+            .collect();
         let shown: Vec<usize> = (0..count).collect();
-        Payload::encode(&facts, &frames, &shown, 90).unwrap()
+        Payload::new(&facts, &jpegs, &shown, size).unwrap()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a handful of frames")]

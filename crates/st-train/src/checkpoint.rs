@@ -224,7 +224,8 @@ impl Checkpoints {
             let name = entry.file_name();
             if name
                 .to_str()
-                .is_some_and(|n| n.starts_with(".step-") && n.ends_with(".tmp"))
+                .and_then(|n| n.strip_prefix(".step-"))
+                .is_some_and(|n| n.strip_suffix(".tmp").is_some())
             {
                 fs::remove_dir_all(entry.path())?;
             }
@@ -326,7 +327,9 @@ pub fn sha256_file(path: &Path) -> Result<String, CheckpointError> {
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    digits.map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }
 
 #[cfg(test)]

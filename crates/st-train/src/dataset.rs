@@ -366,28 +366,16 @@ impl Builder {
     fn record(&mut self, source: usize, path: &Path, index: usize, found: &Found) {
         self.read += 1;
         let shards = self.shards.len() - 1;
-        let id = found.clip.id();
-        let key = (shards, id.clone());
-        let clip = match self.known.get(&key) {
-            Some(&clip) => clip,
-            None => {
-                let Some(number) = self.shards[shards].find(&id) else {
-                    self.rejects.push(Reject {
-                        file: path.to_owned(),
-                        index,
-                        id: found.id.clone(),
-                        reason: "no frames in the shards".to_owned(),
-                    });
-                    return;
-                };
-                let clip = self.clips.len();
-                self.clips.push(ClipPlace { id, shards, number });
-                self.catalog
-                    .is_video
-                    .push(matches!(found.clip.media, Media::Video(_)));
-                self.known.insert(key, clip);
-                clip
-            }
+        let key = (shards, found.clip.id());
+        let known = self.known.get(&key).copied();
+        let Some(clip) = known.or_else(|| self.new_clip(key, found)) else {
+            self.rejects.push(Reject {
+                file: path.to_owned(),
+                index,
+                id: found.id.clone(),
+                reason: "no frames in the shards".to_owned(),
+            });
+            return;
         };
         self.places.push(Place {
             source,
@@ -398,6 +386,18 @@ impl Builder {
             task: found.task,
             clip,
         });
+    }
+
+    /// The number of a clip that is met for the first time; none where the shards lack it.
+    fn new_clip(&mut self, key: (usize, ClipId), found: &Found) -> Option<usize> {
+        let (shards, id) = key.clone();
+        let number = self.shards[shards].find(&id)?;
+        let clip = self.clips.len();
+        self.clips.push(ClipPlace { id, shards, number });
+        let video = matches!(found.clip.media, Media::Video(_));
+        self.catalog.is_video.push(video);
+        self.known.insert(key, clip);
+        Some(clip)
     }
 
     fn finish(self, max_rejects: f64) -> Result<Dataset, DataError> {

@@ -61,8 +61,8 @@ fn produce<T>(
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let Some(made) = make(index) else { return };
-        if sender.send(made).is_err() {
+        let Some(result) = make(index) else { return };
+        if sender.send(result).is_err() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! What a run writes down as it goes: `metrics.jsonl`, a TensorBoard event file and a picture of the loss.
+//! What a run writes down as it goes: `metrics.jsonl`, a `TensorBoard` event file and a picture of the loss.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

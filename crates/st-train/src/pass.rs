@@ -17,9 +17,7 @@ pub enum PassError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// The record's text and numbers do not fit together, or the model.
-    #[error(
-        "record {id}: {reason}; `stdata validate` finds such records, `data.max_tokens` leaves long ones out"
-    )]
+    #[error("record {id}: {reason}; `stdata validate` finds such records")]
     Encode {
         /// The record's id.
         id: String,

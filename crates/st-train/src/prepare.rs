@@ -417,7 +417,7 @@ fn model(
     };
     match &recipe.model {
         ModelSource::Scratch { init, .. } => {
-            model = model.initialize(&scratch_values(init)?, recipe.seed)
+            model = model.initialize(&scratch_values(init)?, recipe.seed);
         }
         ModelSource::Folder { path, fresh, .. } => {
             let path = found(roots, path)?;

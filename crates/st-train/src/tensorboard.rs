@@ -1,4 +1,4 @@
-//! TensorBoard event files: `TFRecord` frames around the few protobuf fields that a scalar needs.
+//! `TensorBoard` event files: `TFRecord` frames around the few protobuf fields that a scalar needs.
 //!
 //! The crates that write them bring a protobuf runtime, an image stack and their own file names; four fields and a checksum are
 //! less than their glue.
@@ -15,7 +15,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// A new event file in `folder`; TensorBoard reads several in time order, later steps replacing earlier ones.
+    /// A new event file in `folder`; `TensorBoard` reads several in time order, later steps replacing earlier ones.
     ///
     /// # Errors
     /// Where the file cannot be made.

@@ -215,9 +215,10 @@ pub fn run(
     let result = run.steps(reporter, validator);
     reporter.end();
     result?;
-    let model = match run.is_finished() {
-        true => Some(run.prepared.write_model(&run.model)?),
-        false => None,
+    let model = if run.is_finished() {
+        Some(run.prepared.write_model(&run.model)?)
+    } else {
+        None
     };
     Ok(run.outcome(model, false))
 }
@@ -397,7 +398,7 @@ impl<'a> Run<'a> {
                 .next()
                 .ok_or(TrainError::Loader { step: self.step })??;
             self.window.waited += loader.take_waited();
-            self.one_step(passes, reporter)?;
+            self.one_step(&passes, reporter)?;
             self.step += 1;
             self.seconds += start.elapsed().as_secs_f64();
             let stop = self.options.stop.load(Ordering::Relaxed);
@@ -461,11 +462,7 @@ impl<'a> Run<'a> {
             (rests(Part::VisionTower) && rests(Part::Projector)).then(|| self.model.valid());
     }
 
-    fn one_step(
-        &mut self,
-        passes: Vec<Pass>,
-        reporter: &mut dyn Reporter,
-    ) -> Result<(), TrainError> {
+    fn one_step(&mut self, passes: &[Pass], reporter: &mut dyn Reporter) -> Result<(), TrainError> {
         self.window.begun.get_or_insert_with(Instant::now);
         let mut grads = NamedGradients::default();
         let total: f64 = passes
@@ -502,7 +499,7 @@ impl<'a> Run<'a> {
         self.window.loss += loss;
         self.window.steps += 1;
         if !(finite && norm.is_finite()) {
-            return self.skip(&passes, loss, norm, reporter);
+            return self.skip(passes, loss, norm, reporter);
         }
         let optimizer = self.recipe().optimizer.clone();
         grads.clip(norm, optimizer.clip_norm);

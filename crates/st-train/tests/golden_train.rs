@@ -201,9 +201,9 @@ fn compare_updates(
             .iter()
             .filter(|&&i| (after[&published][i] - expected[i]).abs() <= 0.1 * rate)
             .count();
-        let share = near as f64 / checked.len() as f64;
-        if share < worst.0 {
-            worst = (share, published.clone());
+        let fraction = near as f64 / checked.len() as f64;
+        if fraction < worst.0 {
+            worst = (fraction, published.clone());
         }
         if published.contains("token_packer_fast") {
             assert_eq!(after[&published], before[&published], "{published} moved");

@@ -237,9 +237,6 @@ pub struct DataPlan {
     /// Shard folders; none is `<root>/shards/<name of the dataset file>` for each dataset file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<PathBuf>,
-    /// Records longer than so many tokens are left out and counted; none is no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_tokens: Option<usize>,
     /// Megabytes in which the features of clips are kept while tower and projector rest; 0 keeps none.
     #[serde(default)]
     pub feature_cache_mb: usize,

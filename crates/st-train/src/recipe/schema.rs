@@ -152,13 +152,11 @@ impl Walk<'_> {
             if let Some(schema) = known.get(key) {
                 self.node(schema, value, &here);
             } else if closed {
-                let message = match nearest(key, known.keys().map(String::as_str)) {
-                    Some(name) => format!("unknown key; did you mean `{name}`?"),
-                    None => {
-                        let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                        format!("unknown key; known here: {}", names.join(", "))
-                    }
-                };
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                let message = nearest(key, names.iter().copied()).map_or_else(
+                    || format!("unknown key; known here: {}", names.join(", ")),
+                    |name| format!("unknown key; did you mean `{name}`?"),
+                );
                 self.fault(&here, message);
             } else if let Some(schema) =
                 schema.get("additionalProperties").filter(|s| s.is_object())
@@ -238,7 +236,7 @@ fn mismatch(schema: &Value, value: &Value) -> Option<&'static str> {
         "number" => value.is_number(),
         _ => true,
     };
-    if types.iter().any(|t| fits(&t)) {
+    if types.iter().any(fits) {
         return None;
     }
     Some(match types[0] {
