@@ -71,10 +71,6 @@ impl Place {
         self.command(args).output().unwrap()
     }
 
-    fn train(&self, name: &str) -> Output {
-        self.run(&["recipe.yaml", "--set", &format!("name={name}")])
-    }
-
     fn train_long(&self, name: &str) -> Output {
         let name = format!("name={name}");
         self.run(&["recipe.yaml", "-q", "--set", &name, "--set", LONG])
@@ -199,10 +195,9 @@ fn kill_runs(runs: u64) {
         };
         assert_eq!(metrics(&name), metrics("unbroken"), "run {run}");
     }
-    println!("{runs} runs, {kills} kills");
     assert!(
         u64::from(kills) >= runs,
-        "the runs ended before they were killed"
+        "{runs} runs ended before they were killed: {kills} kills"
     );
 }
 

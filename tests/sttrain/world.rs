@@ -20,17 +20,17 @@ const COLOURS: [(&str, [u8; 3]); 6] = [
 
 /// How large a world is.
 #[derive(Debug, Clone, Copy)]
-pub struct World {
+pub(crate) struct World {
     /// Images.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Videos.
-    pub videos: usize,
+    pub(crate) videos: usize,
     /// Frames of a video.
-    pub frames: usize,
+    pub(crate) frames: usize,
     /// Side of a frame in pixels.
-    pub size: usize,
+    pub(crate) size: usize,
     /// Changes everything.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 struct Square {
@@ -56,7 +56,7 @@ impl Square {
 
 impl World {
     /// Writes `<root>/NAME.yaml`, `<root>/NAME/*.json` and `<root>/shards/NAME/`.
-    pub fn write(&self, root: &Path, name: &str) {
+    pub(crate) fn write(&self, root: &Path, name: &str) {
         let folder = root.join(name);
         fs_err::create_dir_all(&folder).unwrap();
         let (mut clips, mut payloads) = (Vec::new(), Vec::new());
@@ -86,9 +86,9 @@ impl World {
                 Value::Array(records).to_string(),
             )
             .unwrap();
-            yaml += &format!(
-                "  - {{json_path: {name}/{task}.json, data_folder: ., source: toy, sampling_strategy: all}}\n"
-            );
+            yaml.push_str("  - {json_path: ");
+            yaml.push_str(&[name, "/", task].concat());
+            yaml.push_str(".json, data_folder: ., source: toy, sampling_strategy: all}\n");
         }
         fs_err::write(root.join(format!("{name}.yaml")), yaml).unwrap();
         self.shards(&root.join("shards").join(name), clips, payloads);
@@ -177,13 +177,13 @@ impl World {
             seconds: vec![0.0; count],
             missing: 0,
         };
-        let size = (facts.source_width, facts.source_height);
+        let pixels = (facts.source_width, facts.source_height);
         let frames = rgb.chunks_exact(side * side * 3);
         let jpegs: Vec<Vec<u8>> = frames
-            .map(|frame| encode_jpeg(frame, size.0, size.1, 90).unwrap())
+            .map(|frame| encode_jpeg(frame, pixels.0, pixels.1, 90).unwrap())
             .collect();
         let shown: Vec<usize> = (0..count).collect();
-        Payload::new(&facts, &jpegs, &shown, size).unwrap()
+        Payload::new(&facts, &jpegs, &shown, pixels).unwrap()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a handful of frames")]
