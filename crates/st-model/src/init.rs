@@ -114,11 +114,7 @@ fn start_value(
         } else {
             1.0
         };
-        uniform(
-            &mut random,
-            count,
-            gain / root(shape[1..].iter().product()),
-        )
+        uniform(&mut random, count, gain / root(shape[1..].iter().product()))
     };
     TensorData::new(values, shape.to_vec())
 }

@@ -45,7 +45,7 @@ pub struct SynthOptions {
     pub phrases: usize,
     /// Records of a clip, each of another task.
     pub questions: usize,
-    /// Most questions in one record, each about another object.
+    /// Most questions in one record, each about another object; the clip's further objects get records of their own.
     pub turns: usize,
     /// Share of each task.
     pub tasks: TaskShares,

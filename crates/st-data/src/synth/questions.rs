@@ -78,18 +78,42 @@ pub(super) struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// A conversation of `task` about the scene.
-    pub(super) fn ask(&mut self, task: Task) -> Conversation {
+    /// The objects that each record of `task` asks about, as places among the scene's asked ones, in random order: up to
+    /// `turns` in a record, every object once. A task about the whole scene has one record with no object of its own.
+    pub(super) fn parts(&mut self, task: Task) -> Vec<Vec<usize>> {
+        let whole = matches!(
+            task,
+            Task::Dgc
+                | Task::Igc
+                | Task::Dvc
+                | Task::VideoCaption
+                | Task::Conversation
+                | Task::VideoQa
+                | Task::Classification
+        );
+        if whole {
+            return vec![Vec::new()];
+        }
+        let objects = self.scene.asked().len();
+        let order = self.dice.sample(objects, objects);
+        order
+            .chunks(self.options.turns)
+            .map(<[_]>::to_vec)
+            .collect()
+    }
+
+    /// A conversation of `task` about the scene's objects at `places`, of [`Asker::parts`].
+    pub(super) fn ask(&mut self, task: Task, places: &[usize]) -> Conversation {
         let mut conversation = Conversation::about(self.scene.kind);
         match task {
-            Task::Rec => self.each(&mut conversation, Self::rec),
-            Task::Reg => self.each(&mut conversation, Self::reg),
-            Task::Tvg => self.each(&mut conversation, Self::tvg),
-            Task::Tr => self.each(&mut conversation, Self::tr),
-            Task::Stvg => self.each(&mut conversation, Self::stvg),
-            Task::Svg => self.each(&mut conversation, Self::svg),
-            Task::Elc => self.each(&mut conversation, Self::elc),
-            Task::Tgc => self.each(&mut conversation, Self::tgc),
+            Task::Rec => self.each(&mut conversation, places, Self::rec),
+            Task::Reg => self.each(&mut conversation, places, Self::reg),
+            Task::Tvg => self.each(&mut conversation, places, Self::tvg),
+            Task::Tr => self.each(&mut conversation, places, Self::tr),
+            Task::Stvg => self.each(&mut conversation, places, Self::stvg),
+            Task::Svg => self.each(&mut conversation, places, Self::svg),
+            Task::Elc => self.each(&mut conversation, places, Self::elc),
+            Task::Tgc => self.each(&mut conversation, places, Self::tgc),
             Task::Dgc => self.dgc(&mut conversation),
             Task::Igc => self.igc(&mut conversation),
             Task::Dvc => self.dvc(&mut conversation),
@@ -101,15 +125,17 @@ impl Asker<'_> {
         conversation
     }
 
-    /// One question about each of up to `turns` objects, in random order.
+    /// One question about each object at `places`, in their order.
     fn each(
         &mut self,
         talk: &mut Conversation,
+        places: &[usize],
         question: fn(&mut Self, &mut Conversation, &Object),
     ) {
-        let objects: Vec<Object> = self.scene.asked().into_iter().cloned().collect();
-        for place in self.dice.sample(objects.len(), self.options.turns) {
-            question(self, talk, &objects[place]);
+        let scene = self.scene;
+        let objects = scene.asked();
+        for &place in places {
+            question(self, talk, objects[place]);
         }
     }
 
@@ -388,7 +414,9 @@ impl Asker<'_> {
                 });
             }
         } else {
-            self.each(talk, |_, talk, object| {
+            let objects = self.scene.asked().len();
+            let places = self.dice.sample(objects, self.options.turns);
+            self.each(talk, &places, |_, talk, object| {
                 talk.ask(|w| {
                     w.text("What does ").text(&object.a_name()).text(" do?");
                 });

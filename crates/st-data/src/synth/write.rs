@@ -178,22 +178,34 @@ impl Clip {
                 options,
                 dice: &mut dice,
             };
-            let conversation = asker.ask(task);
-            let letter = if self.kind == MediaKind::Image {
-                'i'
-            } else {
-                'v'
-            };
-            let id = format!(
-                "{}-{letter}{:06}-{}",
-                self.split.name(),
-                self.index,
-                task.as_str()
-            );
-            let record = conversation.into_record(id, task, self.media(), &scene, options.fps);
-            records.push((task, serde_json::to_vec(&record)?));
+            for (number, places) in asker.parts(task).iter().enumerate() {
+                let conversation = asker.ask(task, places);
+                let id = self.record_id(task, number);
+                let record = conversation.into_record(id, task, self.media(), &scene, options.fps);
+                records.push((task, serde_json::to_vec(&record)?));
+            }
         }
         Ok(records)
+    }
+
+    /// "train-v000001-tvg"; a task's further records of the clip end in "-1", "-2", ….
+    fn record_id(self, task: Task, number: usize) -> String {
+        let letter = if self.kind == MediaKind::Image {
+            'i'
+        } else {
+            'v'
+        };
+        let id = format!(
+            "{}-{letter}{:06}-{}",
+            self.split.name(),
+            self.index,
+            task.as_str()
+        );
+        if number == 0 {
+            id
+        } else {
+            format!("{id}-{number}")
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// Records of a clip, each of another task
     #[arg(long, value_name = "N", default_value_t = SynthOptions::default().questions)]
     questions: usize,
-    /// Most questions in one record, each about another object
+    /// Most questions in one record, each about another object; further objects get records of their own
     #[arg(long, value_name = "N", default_value_t = SynthOptions::default().turns)]
     turns: usize,
     /// Share of each task within its kind of media, such as rec=0.6,reg=0.4,tvg=1; tasks not named are left out
