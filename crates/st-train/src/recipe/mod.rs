@@ -1,7 +1,7 @@
 //! What a run is: the recipe, its defaults and its faults.
 //!
 //! A recipe is YAML that can be read aloud. It names no machine: the device, the worker threads and the data root are flags of
-//! `sttrain`. [`parse`](crate::recipe::parse) turns text and `--set` overrides into a [`Recipe`] or into *all* of the text's faults.
+//! `sttrain`. [`parse`] turns text and `--set` overrides into a [`Recipe`] or into *all* of the text's faults.
 
 mod parse;
 mod schema;
