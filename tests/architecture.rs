@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and the crates of ours that it may use, exactly. Dependencies point down only.
-const TABLE: [(&str, &[&str]); 13] = [
+const TABLE: [(&str, &[&str]); 12] = [
     ("st-schema", &[]),
     ("st-media", &["st-schema"]),
     ("st-shard", &["st-schema"]),
