@@ -1,6 +1,20 @@
 //! Where the time of a clip goes: indexing, decoding, colour, resizing. Runs on `$ST_MEDIA` (100 frames of each of its
 //! videos), or on nothing, saying so, where that is absent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::format_collect,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines,
+    clippy::many_single_char_names,
+    clippy::float_cmp,
+    reason = "a bench may panic on its own input"
+)]
+
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +66,7 @@ fn stages(criterion: &mut Criterion) {
             ..ClipRequest::default()
         };
         group.bench_function(BenchmarkId::new("clip 384x384", &name), |b| {
-            b.iter(|| request.decode(&path))
+            b.iter(|| request.decode(&path));
         });
     }
     group.finish();
@@ -63,7 +77,7 @@ fn resize(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("resize to 384x384");
     for (width, height) in [(640, 360), (320, 480), (1920, 1080)] {
         let rgb: Vec<u8> = (0..3 * width * height)
-            .map(|i| (i * 7919 >> 5) as u8)
+            .map(|i| ((i * 7919) >> 5) as u8)
             .collect();
         let mut resizer = Resizer::new((width, height), (384, 384));
         let mut out = Vec::new();

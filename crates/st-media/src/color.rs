@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::inline_always,
-    clippy::needless_range_loop,
     reason = "the loops must be compiled within the caller's vector instructions, and are clearest by index"
 )]
 
@@ -123,21 +122,13 @@ impl ChromaRow {
 
 #[inline(always)]
 fn multiply_high(a: i16, b: i16) -> i16 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the high half of a 16x16-bit product fits 16 bits"
-    )]
-    let high = ((i32::from(a) * i32::from(b)) >> 16) as i16;
-    high
+    // The high half of a 16x16-bit product fits 16 bits.
+    ((i32::from(a) * i32::from(b)) >> 16) as i16
 }
 
 #[inline(always)]
 fn saturate(value: i16) -> u8 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to 0..=255"
-    )]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to 0..=255")]
     let byte = value.clamp(0, 255) as u8;
     byte
 }
@@ -151,15 +142,15 @@ fn round_16(value: i64) -> i16 {
 mod tests {
     use super::*;
 
-    fn one(space: Space, full: bool, y: u8, u: u8, v: u8) -> [u8; 3] {
-        let (mut r, mut g, mut b) = ([0], [0], [0]);
+    fn one(space: Space, full: bool, luma: u8, u: u8, v: u8) -> [u8; 3] {
+        let (mut red, mut green, mut blue) = ([0], [0], [0]);
         let out = PlanarRow {
-            red: &mut r,
-            green: &mut g,
-            blue: &mut b,
+            red: &mut red,
+            green: &mut green,
+            blue: &mut blue,
         };
-        YuvToRgb::new(matrix(space), full).row(&[y], &[u], &[v], &mut ChromaRow::default(), out);
-        [r[0], g[0], b[0]]
+        YuvToRgb::new(matrix(space), full).row(&[luma], &[u], &[v], &mut ChromaRow::default(), out);
+        [red[0], green[0], blue[0]]
     }
 
     #[test]

@@ -276,13 +276,12 @@ where
             let is_back = video.rewind(&mut input);
             is_back.then_some((input, decoder))
         });
-        let (input, decoder) = match wound {
-            Some(opened) => opened,
-            None => {
-                let input = open_input(&video.path)?;
-                let decoder = open_decoder(&video.path, &input, video.stream)?;
-                (input, decoder)
-            }
+        let (input, decoder) = if let Some(opened) = wound {
+            opened
+        } else {
+            let input = open_input(&video.path)?;
+            let decoder = open_decoder(&video.path, &input, video.stream)?;
+            (input, decoder)
         };
         ffmpeg_log::clear();
         Ok(Self {

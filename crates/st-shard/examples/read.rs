@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         pool.install(|| reader.frames_into(clip, &mut frames))?;
         total += frames.count;
     }
+    #[expect(clippy::cast_precision_loss, reason = "frame counts are small")]
     let rate = total as f64 / started.elapsed().as_secs_f64();
     #[expect(clippy::print_stdout, reason = "the result of the program")]
     {

@@ -246,7 +246,7 @@ mod tests {
                 ClipKind::Video
             },
             media: format!("stvg/ü {number}.mp4"),
-            split: (number % 2 == 0).then_some([u64::from(number), 9]),
+            split: number.is_multiple_of(2).then_some([u64::from(number), 9]),
             sha256: "ab".repeat(32),
         }
     }

@@ -21,8 +21,9 @@ pub fn encode(rgb: &[u8], width: u32, height: u32, quality: u8) -> Result<Vec<u8
     let mut bytes = Vec::with_capacity(rgb.len() / 8);
     let mut encoder = Encoder::new(&mut bytes, quality);
     encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
-    let encoded = encoder.encode(rgb, side(width)?, side(height)?, ColorType::Rgb);
-    encoded.map_err(|error| ShardError::Jpeg(error.to_string()))?;
+    encoder
+        .encode(rgb, side(width)?, side(height)?, ColorType::Rgb)
+        .map_err(|error| ShardError::Jpeg(error.to_string()))?;
     Ok(bytes)
 }
 
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     fn gradient(width: u32, height: u32) -> Vec<u8> {
-        let pixel = |x: u32, y: u32| [(x * 2) as u8, (y * 2) as u8, 128];
+        let pixel = |x: u32, y: u32| [(x * 2).to_le_bytes()[0], (y * 2).to_le_bytes()[0], 128];
         (0..height)
             .flat_map(|y| (0..width).flat_map(move |x| pixel(x, y)))
             .collect()

@@ -58,7 +58,7 @@ pub struct Job {
 impl Job {
     /// The ledger's entry for this clip.
     #[must_use]
-    pub fn reject(&self, reason: &str, detail: String) -> Reject {
+    pub fn reject(&self, reason: &str, detail: &str) -> Reject {
         // The ledger must not depend on where the files lie on this machine.
         let file = self.file.display().to_string();
         Reject {
@@ -83,7 +83,7 @@ impl Job {
         };
         match made {
             Ok(payload) => payload.map(Outcome::Stored),
-            Err(error) => Ok(Outcome::Rejected(self.reject(error.kind(), story(&error)))),
+            Err(error) => Ok(Outcome::Rejected(self.reject(error.kind(), &story(&error)))),
         }
     }
 

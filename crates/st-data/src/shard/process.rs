@@ -153,12 +153,12 @@ impl ClipMaker for WorkerProcess {
                     "{} hung the decoder; it was stopped after {seconds} s",
                     job.media
                 );
-                Ok(Outcome::Rejected(job.reject("too_slow", detail)))
+                Ok(Outcome::Rejected(job.reject("too_slow", &detail)))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let how = stop(running).map_or_else(|| "it went away".to_owned(), describe);
                 let detail = format!("{} brought the decoder down: {how}", job.media);
-                Ok(Outcome::Rejected(job.reject("crashed", detail)))
+                Ok(Outcome::Rejected(job.reject("crashed", &detail)))
             }
         }
     }
@@ -236,9 +236,10 @@ mod tests {
             },
         };
         let mut worker = WorkerProcess::new(command);
-        match worker.make(&job).unwrap() {
-            Outcome::Rejected(reject) => reject,
-            Outcome::Stored(_) => panic!("stored"),
+        match worker.make(&job) {
+            Ok(Outcome::Rejected(reject)) => reject,
+            Ok(Outcome::Stored(_)) => panic!("stored"),
+            Err(error) => panic!("{error}"),
         }
     }
 
