@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod ledger;
 pub mod read;
+pub mod registry;
 pub mod report;
 pub mod shard;
 pub mod stats;

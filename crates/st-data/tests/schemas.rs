@@ -11,6 +11,7 @@ use std::path::Path;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 use st_data::ledger::{Ledger, RejectLine, Settings, validate};
+use st_data::registry::{self, Registry};
 use st_schema::{DatasetFile, Record};
 
 fn schema<T: JsonSchema>(id: &str) -> Value {
@@ -19,12 +20,13 @@ fn schema<T: JsonSchema>(id: &str) -> Value {
     schema
 }
 
-fn all() -> [(&'static str, Value); 4] {
+fn all() -> [(&'static str, Value); 5] {
     [
         ("record", schema::<Record>("record")),
         ("dataset", schema::<DatasetFile>("dataset")),
         ("reject", schema::<RejectLine>("reject")),
         ("validate", schema::<Ledger>("validate")),
+        ("sources", schema::<Registry>("sources")),
     ]
 }
 
@@ -100,6 +102,16 @@ fn what_is_written_fits() {
         "dataset",
         &serde_json::json!({"datasets": [{"json_path": "a", "data_folder": "b", "sampling_stategy": "all"}]}),
     );
+}
+
+/// The registry as it stands in its file, and not only as it is read.
+#[test]
+fn the_registry_fits() {
+    let text: Value = serde_yaml::from_str(registry::TEXT).unwrap();
+    fits("sources", &text);
+    let mut misspelt = text;
+    misspelt["sources"][0]["licences"] = "mit".into();
+    misses("sources", &misspelt);
 }
 
 /// The released shapes fit too.
