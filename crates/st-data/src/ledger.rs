@@ -5,6 +5,7 @@ mod output;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use st_schema::{FramePlan, Severity};
 
 use crate::dataset::Input;
 use crate::read::{self, Chunk, Chunks, PieceKind, Position, ReadError};
+use crate::review::{Mark, Review};
 use crate::validate::{
     Duplicates, Finding, Judge, Judged, MediaCheck, MediaDepth, Rule, Severities, Verdict,
 };
@@ -155,6 +157,8 @@ pub struct Settings {
     pub fix: bool,
     /// How many examples each rule keeps.
     pub examples: usize,
+    /// What a person thought of records, if anything.
+    pub review: Option<Arc<Review>>,
 }
 
 impl Default for Settings {
@@ -166,6 +170,7 @@ impl Default for Settings {
             rejects: None,
             fix: false,
             examples: 3,
+            review: None,
         }
     }
 }
@@ -267,6 +272,7 @@ impl Book<'_> {
             severities: input.severities.clone(),
             plan: self.settings.plan,
             media: check,
+            review: self.settings.review.clone(),
             ..Judge::default()
         };
         let rejects = self
@@ -385,6 +391,7 @@ impl Book<'_> {
         };
         match input.severities.of(rule) {
             Severity::Off => return,
+            Severity::Warn if one.mark == Some(Mark::Good) => return,
             Severity::Reject => one.verdict = Some(Verdict::Rejected),
             Severity::Warn | Severity::Repair => {}
         }

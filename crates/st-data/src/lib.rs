@@ -5,6 +5,7 @@ pub mod ledger;
 pub mod read;
 pub mod registry;
 pub mod report;
+pub mod review;
 pub mod shard;
 pub mod stats;
 pub mod synth;

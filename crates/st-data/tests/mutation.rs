@@ -17,6 +17,7 @@ use std::path::Path;
 use st_data::dataset::Input;
 use st_data::ledger::{Ledger, Settings, fixed_path, validate};
 use st_data::read::Form;
+use st_data::review::{Mark, RecordDigest, Remark, Review};
 use st_data::validate::{MediaDepth, Rule, Severities};
 use st_schema::{SamplingStrategy, Severity};
 use tempfile::TempDir;
@@ -454,9 +455,15 @@ fn every_fault_is_found_under_its_rule_and_nowhere_else() {
     }
     for rule in Rule::ALL {
         let tested = injected.contains_key(rule) || OF_FILES.contains(rule);
-        let duplicates = [Rule::DuplicateExact, Rule::DuplicateText];
+        // Those that a record's text alone does not break have tests of their own.
+        let others = [
+            Rule::DuplicateExact,
+            Rule::DuplicateText,
+            Rule::ReviewBad,
+            Rule::ReviewFix,
+        ];
         assert!(
-            tested || duplicates.contains(rule) || cfg!(not(unix)),
+            tested || others.contains(rule) || cfg!(not(unix)),
             "{} was never injected",
             rule.id()
         );
@@ -688,4 +695,47 @@ fn damaged_empty_and_absent_files_are_told_apart() {
         .is_err()
     );
     assert_eq!(settings(&folder).media, MediaDepth::Presence);
+}
+
+/// Marks decide: a bad record is refused, one to be fixed is named, a good one is not warned of; all are counted.
+#[test]
+fn marks_of_the_review_file_are_honoured() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("marked.jsonl");
+    // Two answers to one question: the second is warned of under `answer-conflict`.
+    let line = |id: &str, end: &str| {
+        format!(
+            r#"{{"id":"{id}","task":"tvg","video":"v.mp4","conversations":[{{"from":"human","value":"<video>\nWhen?"}},{{"from":"gpt","value":"{{<TEMP-OUTPUT><TEMP-OUTPUT>}}"}}],"variables":{{"temporal_input_locations":[],"temporal_output_locations":[0.1,{end}],"spatial_height_input_locations":[],"spatial_height_output_locations":[],"spatial_width_input_locations":[],"spatial_width_output_locations":[]}}}}"#
+        )
+    };
+    let lines = [line("a", "0.5"), line("b", "0.6"), line("c", "0.7")];
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let run = |marks: &[(usize, Mark)]| {
+        let mut review = Review::default();
+        for (at, mark) in marks {
+            let record: st_schema::Record = serde_json::from_str(&lines[*at]).unwrap();
+            review.set(Remark {
+                record: RecordDigest::of(&record),
+                mark: *mark,
+                note: String::new(),
+                id: String::new(),
+                file: String::new(),
+            });
+        }
+        let settings = Settings {
+            review: Some(std::sync::Arc::new(review)),
+            ..Settings::default()
+        };
+        let ledger = validate(&[input(&path, None)], &settings, |_| ()).unwrap();
+        assert!(ledger.adds_up());
+        let rules = [Rule::AnswerConflict, Rule::ReviewBad, Rule::ReviewFix];
+        (
+            ledger.total.rejected,
+            rules.map(|rule| ledger.findings(rule)),
+        )
+    };
+    assert_eq!(run(&[]), (0, [2, 0, 0]));
+    assert_eq!(run(&[(0, Mark::Bad)]), (1, [1, 1, 0]));
+    assert_eq!(run(&[(1, Mark::Good)]), (0, [1, 0, 0]));
+    assert_eq!(run(&[(1, Mark::Fix), (2, Mark::Good)]), (0, [1, 0, 1]));
 }

@@ -10,9 +10,12 @@ mod repair;
 mod rule;
 mod text;
 
+use std::sync::Arc;
+
 use st_schema::{FramePlan, Record, Severity};
 
 use crate::read::{Chunk, FaultKind, Note, Piece, PieceKind, Position, Positions, read_piece};
+use crate::review::{Mark, Review};
 
 pub use fingerprint::{Duplicates, Fingerprint};
 pub use media::{MediaCheck, MediaDepth};
@@ -55,6 +58,8 @@ pub struct Judged {
     pub verdict: Option<Verdict>,
     /// For telling duplicates; absent for what is no record.
     pub fingerprint: Option<Fingerprint>,
+    /// What a person thought of it.
+    pub mark: Option<Mark>,
 }
 
 /// The settings of a run, shared by all threads.
@@ -68,6 +73,8 @@ pub struct Judge {
     pub context_tokens: usize,
     /// How media files are looked at, if at all.
     pub media: Option<MediaCheck>,
+    /// What a person thought of records, if anything.
+    pub review: Option<Arc<Review>>,
 }
 
 impl Default for Judge {
@@ -78,6 +85,7 @@ impl Default for Judge {
             // 32,768 positions of Qwen2-7B, less the visual tokens of 100 frames (arXiv:2501.08282, section 3.3).
             context_tokens: 32_768 - 5_000,
             media: None,
+            review: None,
         }
     }
 }
@@ -139,6 +147,7 @@ impl Judge {
             findings: Vec::new(),
             verdict: Some(Verdict::Rejected),
             fingerprint: None,
+            mark: None,
         };
         if let PieceKind::Note(note) = piece.kind {
             let (rule, message) = note_rule(note);
@@ -169,6 +178,13 @@ impl Judge {
         judged
     }
 
+    /// The rules under which a piece that is no record is refused.
+    #[must_use]
+    pub fn faults(&self, chunk: &Chunk, piece: &Piece) -> Vec<Rule> {
+        let judged = self.piece(chunk, piece);
+        judged.findings.iter().map(|one| one.rule).collect()
+    }
+
     /// Judges one record.
     #[must_use]
     pub fn record(&self, record: Record) -> Judged {
@@ -185,6 +201,7 @@ impl Judge {
             findings: Vec::new(),
             verdict: None,
             fingerprint: None,
+            mark: None,
         };
         self.judge(record, Notebook::new(&self.severities), &mut judged);
         judged
@@ -192,6 +209,7 @@ impl Judge {
 
     fn judge(&self, record: Record, mut notebook: Notebook<'_>, judged: &mut Judged) {
         let told = self.look(&record, &mut notebook);
+        judged.mark = self.heed(&record, &mut notebook);
         judged.source.clone_from(&record.source);
         judged.fingerprint = Some(Fingerprint::of(&record));
         if notebook.findings.is_empty() {
@@ -235,6 +253,8 @@ impl Judge {
         }
         let mut again = Notebook::new(&self.severities);
         self.look(&record, &mut again);
+        // The mark may have been given to the repaired record.
+        self.heed(&record, &mut again);
         let left = again
             .findings
             .into_iter()
@@ -247,6 +267,26 @@ impl Judge {
                 Verdict::Rejected
             }
         }
+    }
+
+    /// Does as a person said of the record.
+    fn heed(&self, record: &Record, notebook: &mut Notebook<'_>) -> Option<Mark> {
+        let mark = self.review.as_ref()?.mark(record)?;
+        match mark {
+            Mark::Bad => notebook.add(Rule::ReviewBad, || {
+                "a person marked the record bad".to_owned()
+            }),
+            Mark::Fix => notebook.add(Rule::ReviewFix, || {
+                "a person marked the record as one to be fixed".to_owned()
+            }),
+            Mark::Good => {
+                let severities = notebook.severities;
+                notebook
+                    .findings
+                    .retain(|finding| severities.of(finding.rule) > Severity::Warn);
+            }
+        }
+        Some(mark)
     }
 
     /// Runs every rule; gives back what the media file says about itself.

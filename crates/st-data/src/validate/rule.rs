@@ -106,6 +106,8 @@ rules! {
     MetaFrames "meta-frames" Repair "The frame count differs from the file's." r#""frames": 830 for a file of 829"# Some("the file's frame count is written");
     DuplicateExact "duplicate-exact" Reject "Clip, questions, answers and numbers are those of an earlier record." "the same record twice" None;
     DuplicateText "duplicate-text" Warn "The same as an earlier record but for case, spaces and punctuation." r#""A dog." and "a dog""# None;
+    ReviewBad "review-bad" Reject "A person marked the record bad in the review file (`stdata browse`)." r#"{"record": "4f0c…", "mark": "bad"}"# None;
+    ReviewFix "review-fix" Warn "A person marked the record as one to be fixed in the review file." r#"{"record": "4f0c…", "mark": "fix"}"# None;
     AnswerConflict "answer-conflict" Warn "An earlier record asks the same about the same clip and gives other coordinates." r"{0.1,0.2} and {0.5,0.9}" None;
 }
 

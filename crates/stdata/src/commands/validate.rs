@@ -3,13 +3,15 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 use st_data::dataset::{find_dataset_files, inputs, is_dataset_file, read_dataset_file};
 use st_data::ledger::{Ledger, Settings, validate, write_fixed_dataset};
 use st_data::read::Options;
 use st_data::report;
+use st_data::review::Review;
 use st_data::validate::MediaDepth;
 use st_schema::FramePlan;
 
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// Frames of the plan that tubes are held against
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     frames: u32,
+    /// Marks of `stdata browse`, honoured [default: ROOT/review.jsonl where it exists]
+    #[arg(long, value_name = "FILE")]
+    review: Option<PathBuf>,
     /// Findings shown for each rule
     #[arg(long, default_value_t = 3, value_name = "N")]
     examples: usize,
@@ -84,6 +89,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         rejects: Some(globals.root.join("rejects")),
         fix: args.fix,
         examples: args.examples,
+        review: Some(Arc::new(review(args.review.as_deref(), globals)?)),
     };
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
     let total = inputs.iter().map(|input| size(&input.annotations)).sum();
@@ -130,6 +136,19 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     } else {
         ExitStatus::Done
     })
+}
+
+/// The marks that a flag names, which must exist, or those of the data root.
+fn review(named: Option<&Path>, globals: &Globals) -> anyhow::Result<Review> {
+    if let Some(path) = named {
+        ensure!(path.exists(), "{} does not exist", path.display());
+    }
+    let kept = globals.root.join(Review::FILE);
+    let review = Review::load(named.unwrap_or(&kept))?;
+    if !review.is_empty() {
+        globals.say(format!("{} marked records are honoured", review.len()));
+    }
+    Ok(review)
 }
 
 fn tell(globals: &Globals, ledger: &Ledger, html: &Path, fixed: &[PathBuf]) {
