@@ -7,6 +7,7 @@ pub mod registry;
 pub mod report;
 pub mod review;
 pub mod shard;
+pub mod source;
 pub mod stats;
 pub mod synth;
 pub mod validate;

@@ -38,6 +38,7 @@ pub mod answer;
 pub mod benchmark;
 pub mod compat;
 pub mod text;
+pub mod units;
 
 pub use axis::{Axis, Side};
 pub use bbox::{BBox, BBoxError};

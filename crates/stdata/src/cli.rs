@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, shard, shard_worker, sheet, stats, synth, validate, verify};
+use crate::commands::{
+    completions, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
+};
 use crate::globals::GlobalArgs;
 
 /// Makes, checks, shards and audits spatio-temporal grounding data.
@@ -28,6 +30,8 @@ pub(crate) enum Command {
     Synth(synth::Args),
     /// Judge every record of a dataset; nothing is lost
     Validate(validate::Args),
+    /// Turn a source's raw annotations into records
+    Normalize(normalize::Args),
     /// Write frame shards: each clip once, in tar files with an index
     Shard(shard::Args),
     /// Check shards against their index and checksums

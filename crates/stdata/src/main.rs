@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
     match &cli.command {
         Command::Synth(args) => commands::synth::run(args, &globals),
         Command::Validate(args) => commands::validate::run(args, &globals),
+        Command::Normalize(args) => commands::normalize::run(args, &globals),
         Command::Shard(args) => commands::shard::run(args, &globals),
         Command::Verify(args) => commands::verify::run(args, &globals),
         Command::Sheet(args) => commands::sheet::run(args, &globals),

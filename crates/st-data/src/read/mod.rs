@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use st_schema::Record;
 
-pub use parallel::for_each_chunk;
+pub use parallel::{for_each_chunk, in_parallel};
 pub use split::{Chunk, Form, Note, Piece, PieceKind, Positions};
 
 /// A place in a file, in its unpacked form where it is compressed.
@@ -122,27 +122,12 @@ impl Chunks {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path, options: &Options) -> Result<Self, ReadError> {
-        let open_error = |source| ReadError::Open {
-            path: path.to_owned(),
+        let Unpacked {
             source,
-        };
-        let file = fs_err::File::open(path).map_err(open_error)?;
-        let packed_bytes = file.metadata().map_err(open_error)?.len();
-        let consumed = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
-            file,
-            consumed: Arc::clone(&consumed),
-        };
-        let packing = Packing::of(path);
-        let source: Box<dyn Read + Send> = match packing {
-            Packing::None => Box::new(counted),
-            Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
-                BufReader::with_capacity(1 << 18, counted),
-            )),
-            Packing::Zstd => {
-                Box::new(zstd::stream::read::Decoder::new(counted).map_err(open_error)?)
-            }
-        };
+            consumed,
+            packed_bytes,
+            packing,
+        } = Unpacked::open(path)?;
         let stem = if packing == Packing::None {
             path.file_name()
         } else {
@@ -186,6 +171,52 @@ impl Chunks {
                 byte,
                 source,
             })
+    }
+}
+
+/// A file's bytes, unpacked by its name's ending (`.gz`, `.zst`).
+pub(crate) struct Unpacked {
+    /// The bytes.
+    pub(crate) source: Box<dyn Read + Send>,
+    /// Counts the packed bytes read so far.
+    pub(crate) consumed: Arc<AtomicU64>,
+    packed_bytes: u64,
+    packing: Packing,
+}
+
+impl Unpacked {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let open_error = |source| ReadError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let file = fs_err::File::open(path).map_err(open_error)?;
+        let packed_bytes = file.metadata().map_err(open_error)?.len();
+        let consumed = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            file,
+            consumed: Arc::clone(&consumed),
+        };
+        let packing = Packing::of(path);
+        let source: Box<dyn Read + Send> = match packing {
+            Packing::None => Box::new(counted),
+            Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(
+                BufReader::with_capacity(1 << 18, counted),
+            )),
+            Packing::Zstd => {
+                Box::new(zstd::stream::read::Decoder::new(counted).map_err(open_error)?)
+            }
+        };
+        Ok(Self {
+            source,
+            consumed,
+            packed_bytes,
+            packing,
+        })
     }
 }
 
@@ -266,10 +297,11 @@ pub enum FaultKind {
 /// # Errors
 /// When the bytes are no record; says why.
 pub fn parse(bytes: &[u8]) -> Result<Record, FaultKind> {
-    serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error))
+    serde_json::from_slice(bytes).map_err(|error| fault(bytes, &error))
 }
 
-fn explain(bytes: &[u8], error: &serde_json::Error) -> FaultKind {
+/// Names what is wrong with bytes that `error` was given for.
+pub(crate) fn fault(bytes: &[u8], error: &serde_json::Error) -> FaultKind {
     if let Err(error) = std::str::from_utf8(bytes) {
         return FaultKind::Utf8(error.valid_up_to());
     }

@@ -16,11 +16,33 @@ pub fn for_each_chunk<R, E>(
     mut chunks: Chunks,
     jobs: usize,
     work: impl Fn(Chunk) -> R + Sync,
-    mut take: impl FnMut(R) -> Result<(), E>,
+    take: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E>
 where
     R: Send,
     E: From<ReadError>,
+{
+    in_parallel(move || chunks.next_chunk(), jobs, work, take)
+}
+
+/// Runs `work` on everything that `next` gives, in `jobs` threads, and hands the results to `take` in the order given, in
+/// the calling thread.
+///
+/// At most `2 * jobs + 2` pieces are in hand at any time. Stops early when `take` gives an error.
+///
+/// # Errors
+/// The first error of `take`, or the one of `next` after everything before it has been handed on.
+pub fn in_parallel<T, R, X, E>(
+    mut next_piece: impl FnMut() -> Result<Option<T>, X> + Send,
+    jobs: usize,
+    work: impl Fn(T) -> R + Sync,
+    mut take: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E>
+where
+    T: Send,
+    R: Send,
+    X: Send,
+    E: From<X>,
 {
     let jobs = jobs.max(1);
     let (permit, permits) = sync_channel::<()>(2 * jobs + 2);
@@ -28,19 +50,19 @@ where
         // The channel has room for exactly these.
         let _ = permit.send(());
     }
-    let (to_workers, from_reader) = channel::<(u64, Chunk)>();
+    let (to_workers, from_reader) = channel::<(u64, T)>();
     let from_reader = Mutex::new(from_reader);
     let (to_taker, results) = channel::<(u64, R)>();
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || -> Result<(), ReadError> {
+        let reader = scope.spawn(move || -> Result<(), X> {
             for number in 0.. {
                 if permits.recv().is_err() {
                     break;
                 }
-                let Some(chunk) = chunks.next_chunk()? else {
+                let Some(piece) = next_piece()? else {
                     break;
                 };
-                if to_workers.send((number, chunk)).is_err() {
+                if to_workers.send((number, piece)).is_err() {
                     break;
                 }
             }
@@ -50,8 +72,8 @@ where
             let to_taker = to_taker.clone();
             let (from_reader, work) = (&from_reader, &work);
             scope.spawn(move || {
-                while let Some((number, chunk)) = next(from_reader) {
-                    if to_taker.send((number, work(chunk))).is_err() {
+                while let Some((number, piece)) = next(from_reader) {
+                    if to_taker.send((number, work(piece))).is_err() {
                         break;
                     }
                 }
@@ -68,7 +90,7 @@ where
     })
 }
 
-fn next(from_reader: &Mutex<Receiver<(u64, Chunk)>>) -> Option<(u64, Chunk)> {
+fn next<T>(from_reader: &Mutex<Receiver<(u64, T)>>) -> Option<(u64, T)> {
     // A worker that panicked ends the whole run when its scope is left; the queue itself stays sound.
     let queue = from_reader
         .lock()

@@ -1,0 +1,276 @@
+//! What an adapter makes of an item: conversations in the source's own units.
+
+use st_schema::units::{BoxConvention, Extent, TimeConvention};
+use st_schema::{Media, Seconds, Task};
+
+/// A piece of a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// One time, in the draft's time unit.
+    Time(f64),
+    /// A span `{start end}`, in the draft's time unit.
+    Span([f64; 2]),
+    /// "From … to …" as the original writes it: one of the recipe's span words, then the span.
+    FromTo {
+        /// The span, in the draft's time unit.
+        span: [f64; 2],
+        /// Whether the words stand within a sentence.
+        lower: bool,
+    },
+    /// One box, in the draft's box convention.
+    Box([f64; 4]),
+    /// "time:[box] time:[box] …"; a time is a frame of the draft's time unit. Boxes off the frame plan are left out.
+    Tube(Vec<(f64, [f64; 4])>),
+    /// Text with a span, such as an event of a dense caption; an event whose span cannot be used is left out and noted.
+    Events(Vec<Event>),
+}
+
+/// One event of a dense caption.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When, in the draft's time unit.
+    pub span: [f64; 2],
+    /// What, without a full stop.
+    pub caption: String,
+}
+
+/// A turn's text in pieces.
+pub type Parts = Vec<Part>;
+
+impl From<&str> for Part {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Part {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// A question and its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Exchange {
+    /// The words are a template of the recipe, chosen by a seeded hash of the record's name; slots are filled.
+    Template {
+        /// Which list of templates.
+        list: &'static str,
+        /// What goes into `{name}` slots.
+        slots: Vec<(&'static str, Parts)>,
+    },
+    /// The words are the source's.
+    Said {
+        /// The question, without media placeholder.
+        human: Parts,
+        /// The answer.
+        gpt: Parts,
+    },
+}
+
+/// A record in the making, in the source's own units. The framework converts, words and judges it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The record's name; empty means file and row.
+    pub id: String,
+    /// What it teaches.
+    pub task: Task,
+    /// The media file.
+    pub media: Media,
+    /// The clip's length, as far as the source tells it.
+    pub extent: Extent,
+    /// Width and height of the picture in pixels.
+    pub size: Option<[u32; 2]>,
+    /// Frames in the file.
+    pub file_frames: Option<u64>,
+    /// The stretch of the original video, in seconds, that the media file was cut to; for the record only.
+    pub cut: Option<[f64; 2]>,
+    /// What times are; the source's own unless set.
+    pub time: Option<TimeConvention>,
+    /// What boxes are; the source's own unless set.
+    pub boxes: Option<BoxConvention>,
+    /// The turns, two at a time.
+    pub exchanges: Vec<Exchange>,
+    /// What the adapter put right, by name.
+    pub repairs: Vec<&'static str>,
+}
+
+impl Draft {
+    /// An empty draft about one media file.
+    #[must_use]
+    pub fn new(task: Task, id: impl Into<String>, media: Media) -> Self {
+        Self {
+            id: id.into(),
+            task,
+            media,
+            extent: Extent::default(),
+            size: None,
+            file_frames: None,
+            cut: None,
+            time: None,
+            boxes: None,
+            exchanges: Vec::new(),
+            repairs: Vec::new(),
+        }
+    }
+
+    /// About a video.
+    #[must_use]
+    pub fn video(task: Task, id: impl Into<String>, path: impl Into<String>) -> Self {
+        Self::new(task, id, Media::Video(path.into()))
+    }
+
+    /// About an image.
+    #[must_use]
+    pub fn image(task: Task, id: impl Into<String>, path: impl Into<String>) -> Self {
+        Self::new(task, id, Media::Image(path.into()))
+    }
+
+    /// The clip's length in seconds.
+    #[must_use]
+    pub fn lasting(mut self, seconds: f64) -> Self {
+        self.extent.duration = Some(Seconds(seconds));
+        self
+    }
+
+    /// The clip's first and last frame, both inclusive, from 0.
+    #[must_use]
+    pub fn frames(mut self, first: u64, last: u64) -> Self {
+        self.extent.frames = Some([first, last]);
+        self
+    }
+
+    /// The picture's width and height in pixels.
+    #[must_use]
+    pub fn size(mut self, width: u32, height: u32) -> Self {
+        self.size = Some([width, height]);
+        self
+    }
+
+    /// Times of another kind than the source's usual one.
+    #[must_use]
+    pub fn timed(mut self, time: TimeConvention) -> Self {
+        self.time = Some(time);
+        self
+    }
+
+    /// Boxes of another kind than the source's usual one.
+    #[must_use]
+    pub fn boxed(mut self, boxes: BoxConvention) -> Self {
+        self.boxes = Some(boxes);
+        self
+    }
+
+    /// Notes something that was put right, under a name in words-with-hyphens.
+    #[must_use]
+    pub fn repaired(mut self, name: &'static str) -> Self {
+        self.repairs.push(name);
+        self
+    }
+
+    /// Adds a question and answer worded by the recipe's list `list`; every slot of its templates must be given.
+    #[must_use]
+    pub fn ask(mut self, list: &'static str, slots: Vec<(&'static str, Parts)>) -> Self {
+        self.exchanges.push(Exchange::Template { list, slots });
+        self
+    }
+
+    /// Adds a question and answer in the source's words.
+    #[must_use]
+    pub fn say(mut self, human: Parts, gpt: Parts) -> Self {
+        self.exchanges.push(Exchange::Said { human, gpt });
+        self
+    }
+
+    /// Adds a question and answer of plain words.
+    #[must_use]
+    pub fn say_text(self, human: impl Into<String>, gpt: impl Into<String>) -> Self {
+        self.say(vec![Part::Text(human.into())], vec![Part::Text(gpt.into())])
+    }
+}
+
+/// One slot of plain words.
+#[must_use]
+pub fn words(text: impl Into<String>) -> Parts {
+    vec![Part::Text(text.into())]
+}
+
+/// Cuts a text at marks and puts pieces there: `marks` gives for each mark the piece that stands for it. A pair
+/// "From START to END" of two [`Part::Time`] marks becomes [`Part::FromTo`], in either case.
+#[must_use]
+pub fn with_marks(text: &str, marks: &[(&str, Part)]) -> Parts {
+    let mut parts = Parts::new();
+    let mut rest = text;
+    while let Some((at, mark, part)) = first_mark(rest, marks) {
+        parts.push(Part::Text(rest[..at].to_owned()));
+        parts.push(part.clone());
+        rest = &rest[at + mark.len()..];
+    }
+    parts.push(Part::Text(rest.to_owned()));
+    parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    join_spans(parts)
+}
+
+fn first_mark<'m>(text: &str, marks: &'m [(&str, Part)]) -> Option<(usize, &'m str, &'m Part)> {
+    marks
+        .iter()
+        .filter(|(mark, _)| !mark.is_empty())
+        .filter_map(|(mark, part)| text.find(*mark).map(|at| (at, *mark, part)))
+        .min_by_key(|(at, mark, _)| (*at, std::cmp::Reverse(mark.len())))
+}
+
+/// Makes one span of "From", time, "to", time.
+fn join_spans(parts: Parts) -> Parts {
+    let mut joined = Parts::with_capacity(parts.len());
+    let mut rest = parts.into_iter().peekable();
+    while let Some(part) = rest.next() {
+        joined.push(part);
+        let [
+            ..,
+            Part::Text(before),
+            Part::Time(start),
+            Part::Text(between),
+            Part::Time(end),
+        ] = joined.as_slice()
+        else {
+            continue;
+        };
+        if !matches!(between.trim(), "to" | "-") {
+            continue;
+        }
+        let trimmed = before.trim_end();
+        let lower = match trimmed.get(trimmed.len().saturating_sub(4)..) {
+            Some("From") => false,
+            Some("from") => true,
+            _ => continue,
+        };
+        let words = trimmed[..trimmed.len() - 4].to_owned();
+        let span = [*start, *end];
+        joined.truncate(joined.len() - 4);
+        if !words.is_empty() {
+            joined.push(Part::Text(words));
+        }
+        joined.push(Part::FromTo { span, lower });
+    }
+    joined
+}
+
+/// Where an adapter puts its drafts and the parts of an item that become none.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    pub(super) made: Vec<Result<Draft, (String, super::Reject)>>,
+}
+
+impl Drafts {
+    /// Adds a draft.
+    pub fn push(&mut self, draft: Draft) {
+        self.made.push(Ok(draft));
+    }
+
+    /// Adds a part of the item that becomes no record, under the name that the record would have had.
+    pub fn refuse(&mut self, id: impl Into<String>, reject: super::Reject) {
+        self.made.push(Err((id.into(), reject)));
+    }
+}

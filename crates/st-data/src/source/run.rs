@@ -1,0 +1,488 @@
+//! One source from its raw files to records: read, convert, judge, count, write.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use st_schema::{FramePlan, Record, Task};
+
+use super::account::{Account, Counted};
+use super::assemble::{Assembler, Origin};
+use super::container::{Batch, Batches, is_item};
+use super::draft::{Draft, Drafts};
+use super::inputs::{Inputs, MainFile};
+use super::item::{Payload, RawItem};
+use super::phrases::Phrases;
+use super::sides::{Durations, Sides};
+use super::{Reject, Source, SourceError};
+use crate::read::{self, Options, PieceKind, Position, Positions, in_parallel};
+use crate::validate::{Duplicates, Fingerprint, Judge, Rule, Verdict};
+
+/// How sources are normalized.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How files are read.
+    pub options: Options,
+    /// The templates.
+    pub phrases: Phrases,
+    /// Which frames of a clip tubes have boxes for.
+    pub plan: FramePlan,
+    /// Lengths of media files.
+    pub durations: Durations,
+    /// Only these tasks; all when absent.
+    pub tasks: Option<Vec<Task>>,
+    /// This share of the records, chosen by a hash of their names.
+    pub share: f64,
+}
+
+impl Settings {
+    /// The shipped templates, 100 frames, everything.
+    ///
+    /// # Errors
+    /// Never with the shipped templates.
+    pub fn shipped() -> Result<Self, SourceError> {
+        Ok(Self {
+            options: Options::default(),
+            phrases: Phrases::shipped()?,
+            plan: FramePlan::REFERENCE,
+            durations: Durations::default(),
+            tasks: None,
+            share: 1.0,
+        })
+    }
+}
+
+/// A candidate that became no record.
+#[derive(Debug)]
+pub struct Rejected<'a> {
+    /// The file.
+    pub file: &'a str,
+    /// Which item of the file, from 0.
+    pub row: u64,
+    /// The item's name in its map.
+    pub key: Option<&'a str>,
+    /// Where the item stands, in files that are lists of JSON values.
+    pub position: Option<Position>,
+    /// The record's name, as far as it got one.
+    pub id: &'a str,
+    /// Why.
+    pub reject: &'a Reject,
+}
+
+/// Where records and refused candidates go.
+pub trait Sink {
+    /// Takes a record as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn record(&mut self, task: Task, json: &[u8]) -> Result<(), SourceError>;
+
+    /// Takes a candidate that became none.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn reject(&mut self, rejected: &Rejected<'_>) -> Result<(), SourceError>;
+}
+
+/// What became of one candidate.
+pub(super) enum Outcome {
+    Written {
+        json: Vec<u8>,
+        task: Task,
+        repairs: Vec<&'static str>,
+        print: Fingerprint,
+    },
+    Refused(Reject),
+    LeftOut,
+}
+
+/// A candidate with its place.
+struct Candidate {
+    row: u64,
+    key: Option<String>,
+    position: Option<Position>,
+    id: String,
+    outcome: Outcome,
+}
+
+/// What a thread makes of one batch.
+struct Worked {
+    items: u64,
+    candidates: Vec<Candidate>,
+}
+
+/// Normalizes one source. `progress` is told the packed bytes read since the last call.
+///
+/// Every item gives at least one candidate, and every candidate is kept, repaired, rejected or left out: the sums are
+/// asserted.
+///
+/// # Errors
+/// When a file cannot be opened, a table cannot be read, or a result cannot be written. What is wrong with single items is
+/// counted, not an error.
+pub fn normalize(
+    source: &'static dyn Source,
+    inputs: &Inputs,
+    settings: &Settings,
+    sink: &mut dyn Sink,
+    mut progress: impl FnMut(u64),
+) -> Result<Account, SourceError> {
+    let info = source.info();
+    let sides = Sides::open(info, inputs, &settings.options)?;
+    let mut durations = settings.durations.clone();
+    for path in &inputs.durations {
+        durations.read(path)?;
+    }
+    let worker = Worker::new(source, settings, &sides, &durations);
+    let mut account = Account::new(info);
+    let mut duplicates = Duplicates::default();
+    for file in &inputs.main {
+        let mut batches = Batches::open(&file.path, file.files.container, &settings.options)?;
+        let consumed = std::sync::Arc::clone(&batches.consumed);
+        let mut told = 0;
+        let mut items = 0;
+        let read = in_parallel(
+            move || batches.next_batch(),
+            settings.options.jobs,
+            |batch| worker.batch(file, batch),
+            |worked: Worked| {
+                let now = consumed.load(Ordering::Relaxed);
+                progress(now - std::mem::replace(&mut told, now));
+                items += worked.items;
+                for candidate in worked.candidates {
+                    take(file, candidate, &mut duplicates, &mut account, sink)?;
+                }
+                Ok::<(), SourceError>(())
+            },
+        );
+        match read {
+            // A file that ends in the middle: what came before is counted, the rest is one refused item.
+            Err(SourceError::Read(error @ read::ReadError::Read { .. })) => {
+                items += 1;
+                let reject = Reject::Shape(full_message(&error));
+                let candidate = Candidate::refused(items - 1, reject);
+                take(file, candidate, &mut duplicates, &mut account, sink)?;
+            }
+            other => other?,
+        }
+        account.file(&file.name, file.files, items);
+    }
+    account.checked(info)
+}
+
+/// An error and its causes.
+fn full_message(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        message = format!("{message}: {inner}");
+        cause = inner.source();
+    }
+    message
+}
+
+fn take(
+    file: &MainFile,
+    mut candidate: Candidate,
+    duplicates: &mut Duplicates,
+    account: &mut Account,
+    sink: &mut dyn Sink,
+) -> Result<(), SourceError> {
+    if let Outcome::Written { print, .. } = &candidate.outcome
+        && duplicates.add(print) == Some(Rule::DuplicateExact)
+    {
+        candidate.outcome = Outcome::Refused(Reject::Rule {
+            rule: Rule::DuplicateExact,
+            message: "an earlier record says the same, to the letter".into(),
+        });
+    }
+    match &candidate.outcome {
+        Outcome::Written {
+            json,
+            task,
+            repairs,
+            ..
+        } => {
+            account.count(Counted::Written {
+                task: *task,
+                repairs,
+            });
+            sink.record(*task, json)
+        }
+        Outcome::LeftOut => {
+            account.count(Counted::LeftOut);
+            Ok(())
+        }
+        Outcome::Refused(reject) => {
+            let rejected = Rejected {
+                file: &file.name,
+                row: candidate.row,
+                key: candidate.key.as_deref(),
+                position: candidate.position,
+                id: &candidate.id,
+                reject,
+            };
+            account.count(Counted::Refused(&rejected));
+            sink.reject(&rejected)
+        }
+    }
+}
+
+impl Candidate {
+    const fn refused(row: u64, reject: Reject) -> Self {
+        Self {
+            row,
+            key: None,
+            position: None,
+            id: String::new(),
+            outcome: Outcome::Refused(reject),
+        }
+    }
+}
+
+/// Everything a thread needs.
+pub(super) struct Worker<'a> {
+    source: &'static dyn Source,
+    settings: &'a Settings,
+    sides: &'a Sides,
+    assembler: Assembler<'a>,
+    judge: Judge,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        source: &'static dyn Source,
+        settings: &'a Settings,
+        sides: &'a Sides,
+        durations: &'a Durations,
+    ) -> Self {
+        Self {
+            source,
+            settings,
+            sides,
+            assembler: Assembler {
+                info: source.info(),
+                phrases: &settings.phrases,
+                durations,
+                plan: settings.plan,
+            },
+            judge: Judge {
+                plan: settings.plan,
+                ..Judge::default()
+            },
+        }
+    }
+
+    /// Every candidate of one item into memory.
+    pub(super) fn collect(
+        &self,
+        item: &RawItem<'_>,
+        to: &mut Collected,
+    ) -> Result<(), SourceError> {
+        let mut candidates = Vec::new();
+        self.item(item, None, &mut candidates);
+        for candidate in candidates {
+            match candidate.outcome {
+                Outcome::Written { json, task, .. } => to.record(task, &json)?,
+                Outcome::LeftOut => {}
+                Outcome::Refused(reject) => {
+                    to.rejects
+                        .push((candidate.id, reject.reason(), reject.to_string()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&self, file: &MainFile, batch: Batch) -> Worked {
+        let mut worked = Worked {
+            items: 0,
+            candidates: Vec::new(),
+        };
+        match batch {
+            Batch::Items(items) => {
+                for loose in items {
+                    worked.items += 1;
+                    match loose.payload {
+                        Err(message) => worked
+                            .candidates
+                            .push(Candidate::refused(loose.row, Reject::Shape(message))),
+                        Ok(payload) => {
+                            let item = RawItem {
+                                form: file.files.form,
+                                file: &file.name,
+                                row: loose.row,
+                                key: loose.key,
+                                payload,
+                            };
+                            self.item(&item, None, &mut worked.candidates);
+                        }
+                    }
+                }
+            }
+            Batch::Chunk { chunk, first_row } => {
+                let mut positions = Positions::new(&chunk);
+                let pieces = chunk.pieces.iter().filter(|piece| is_item(piece.kind));
+                for (row, piece) in (first_row..).zip(pieces) {
+                    worked.items += 1;
+                    let position = Some(positions.of(piece));
+                    if piece.kind == PieceKind::Record {
+                        let item = RawItem {
+                            form: file.files.form,
+                            file: &file.name,
+                            row,
+                            key: None,
+                            payload: Payload::Json(chunk.bytes(piece)),
+                        };
+                        self.item(&item, position, &mut worked.candidates);
+                    } else {
+                        let mut candidate = Candidate::refused(row, broken(piece.kind));
+                        candidate.position = position;
+                        worked.candidates.push(candidate);
+                    }
+                }
+            }
+        }
+        worked
+    }
+
+    /// Every candidate of one item, at least one.
+    fn item(&self, item: &RawItem<'_>, position: Option<Position>, to: &mut Vec<Candidate>) {
+        let mut drafts = Drafts::default();
+        let converted = self.source.convert(item, self.sides, &mut drafts);
+        let before = to.len();
+        let mut add = |id: String, outcome: Outcome| {
+            to.push(Candidate {
+                row: item.row,
+                key: item.key.clone(),
+                position,
+                id,
+                outcome,
+            });
+        };
+        for made in drafts.made {
+            match made {
+                Ok(draft) => {
+                    let id = draft.id.clone();
+                    add(id, self.draft(draft, item));
+                }
+                Err((id, reject)) => add(id, Outcome::Refused(reject)),
+            }
+        }
+        if let Err(reject) = converted {
+            add(String::new(), Outcome::Refused(reject));
+        } else if to.len() == before {
+            to.push(Candidate {
+                row: item.row,
+                key: item.key.clone(),
+                position,
+                id: String::new(),
+                outcome: Outcome::Refused(Reject::Nothing("no question and answer")),
+            });
+        }
+    }
+
+    fn draft(&self, draft: Draft, item: &RawItem<'_>) -> Outcome {
+        let name = self.assembler.info.name;
+        let wanted = self.settings.tasks.as_ref();
+        if wanted.is_some_and(|tasks| !tasks.contains(&draft.task))
+            || (self.settings.share < 1.0
+                && !self
+                    .settings
+                    .phrases
+                    .sampled(name, &draft.id, self.settings.share))
+        {
+            return Outcome::LeftOut;
+        }
+        let task = draft.task;
+        let origin = Origin {
+            file: item.file,
+            row: item.row,
+            key: item.key.as_deref(),
+        };
+        let assembled = match self.assembler.record(draft, origin) {
+            Ok(assembled) => assembled,
+            Err(reject) => return Outcome::Refused(reject),
+        };
+        self.judged(task, assembled.record, assembled.repairs)
+    }
+
+    /// What `stdata validate` would say, so that it has nothing left to say.
+    fn judged(&self, task: Task, record: Record, mut repairs: Vec<&'static str>) -> Outcome {
+        let kept = record.clone();
+        let judged = self.judge.record(record);
+        let record = match judged.verdict {
+            Some(Verdict::Kept) => kept,
+            Some(Verdict::Repaired(record)) => {
+                let severities = &self.judge.severities;
+                repairs.extend(
+                    judged
+                        .findings
+                        .iter()
+                        .filter(|one| severities.of(one.rule) == st_schema::Severity::Repair)
+                        .map(|one| one.rule.id()),
+                );
+                *record
+            }
+            Some(Verdict::Rejected) | None => {
+                let finding = judged.findings.into_iter().next();
+                return Outcome::Refused(finding.map_or(
+                    Reject::Nothing("refused without a finding"),
+                    |finding| Reject::Rule {
+                        rule: finding.rule,
+                        message: finding.message,
+                    },
+                ));
+            }
+        };
+        let print = judged
+            .fingerprint
+            .unwrap_or_else(|| Fingerprint::of(&record));
+        match serde_json::to_vec(&record) {
+            Ok(json) => Outcome::Written {
+                json,
+                task,
+                repairs,
+                print,
+            },
+            Err(error) => Outcome::Refused(Reject::Shape(error.to_string())),
+        }
+    }
+}
+
+fn broken(kind: PieceKind) -> Reject {
+    use crate::read::FaultKind;
+    Reject::Broken(match kind {
+        PieceKind::Truncated => FaultKind::Truncated,
+        PieceKind::TooLong => FaultKind::TooLong,
+        _ => FaultKind::Junk,
+    })
+}
+
+/// Keeps records in memory, for tests and examples.
+#[derive(Debug, Default)]
+pub struct Collected {
+    /// Records, in order.
+    pub records: Vec<serde_json::Value>,
+    /// Refused candidates: name, reason, message.
+    pub rejects: Vec<(String, &'static str, String)>,
+    /// Records by task.
+    pub tasks: BTreeMap<Task, u64>,
+}
+
+impl Sink for Collected {
+    fn record(&mut self, task: Task, json: &[u8]) -> Result<(), SourceError> {
+        *self.tasks.entry(task).or_default() += 1;
+        // Written by this program a moment ago.
+        self.records
+            .push(serde_json::from_slice(json).unwrap_or_default());
+        Ok(())
+    }
+
+    fn reject(&mut self, rejected: &Rejected<'_>) -> Result<(), SourceError> {
+        self.rejects.push((
+            rejected.id.to_owned(),
+            rejected.reject.reason(),
+            rejected.reject.to_string(),
+        ));
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! `stdata normalize`: raw annotations of a source to records.
+
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use st_data::read::Options;
+use st_data::source::{
+    self, ALL, Account, Inputs, Phrases, Rejected, Settings, Sink, Source, SourceError, normalize,
+    table,
+};
+use st_schema::{FramePlan, Task};
+use tempfile::NamedTempFile;
+
+use crate::exit_status::ExitStatus;
+use crate::globals::Globals;
+use crate::progress::Progress;
+
+/// Flags of `stdata normalize`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Every item becomes records or is refused with a reason; the counts are asserted to add up. Refused ones go to\n\
+                  ROOT/rejects/normalize-SOURCE.jsonl. docs/adding-a-source.md tells how to add a source.\n\n\
+                  Example:\n  stdata normalize --source charades_sta raw/charades_sta --out data/annotations/charades.json\n  \
+                  stdata normalize --all raw --out data/annotations\n  stdata normalize --explain didemo"
+)]
+pub(crate) struct Args {
+    /// Raw files or folders; FORM:PATH names a file's form where its name does not tell
+    #[arg(requires = "source")]
+    inputs: Vec<PathBuf>,
+    /// The source that the files are of; see --list
+    #[arg(long, value_name = "NAME", requires = "out")]
+    source: Option<String>,
+    /// Where records go: a JSON array, or JSON lines for a name in .jsonl; a folder with --all
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Names every source
+    #[arg(long, conflicts_with_all = ["source", "explain", "all"])]
+    list: bool,
+    /// Tells a source's format, units, licence and where to get it, with an example
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["source", "all"])]
+    explain: Option<String>,
+    /// Normalizes every source that has a folder of its name in DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "source", requires = "out")]
+    all: Option<PathBuf>,
+    /// Lengths of media files: a CSV file with the columns id and seconds
+    #[arg(long, value_name = "FILE")]
+    durations: Vec<PathBuf>,
+    /// Wordings of the tasks [default: the shipped recipes/data/templates.yaml]
+    #[arg(long, value_name = "FILE")]
+    templates: Option<PathBuf>,
+    /// Only these tasks
+    #[arg(long, value_name = "TASK,…", value_delimiter = ',')]
+    tasks: Vec<Task>,
+    /// Only this share of the records, chosen by a hash of their names
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    share: f64,
+    /// Frames of the plan that tubes have boxes for
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    frames: u32,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
+}
+
+/// Lists, explains or normalizes.
+pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
+    if args.list {
+        return list(globals);
+    }
+    if let Some(name) = &args.explain {
+        let explained = source::explain(source::find(name)?)?;
+        globals.emit(&explained, source::explanation(&explained))?;
+        return Ok(ExitStatus::Done);
+    }
+    let settings = settings(args, globals)?;
+    let Some(out) = &args.out else {
+        bail!("say where the records go: --out FILE");
+    };
+    let accounts = match (&args.source, &args.all) {
+        (Some(name), _) => {
+            let found = source::find(name)?;
+            if args.inputs.is_empty() {
+                bail!(
+                    "name the raw files or folders of {name}: {}",
+                    source::patterns(found.info())
+                );
+            }
+            let inputs = Inputs::resolve(found.info(), &args.inputs)?;
+            vec![one(found, &inputs, &settings, out, globals)?]
+        }
+        (None, Some(folder)) => every(folder, &settings, out, globals)?,
+        (None, None) => bail!("name a source (--source NAME), or a folder of sources (--all DIR)"),
+    };
+    globals.emit(&accounts, report(&accounts))?;
+    Ok(if accounts.iter().any(|account| account.rejected > 0) {
+        ExitStatus::NeedsALook
+    } else {
+        ExitStatus::Done
+    })
+}
+
+fn settings(args: &Args, globals: &Globals) -> anyhow::Result<Settings> {
+    let mut settings = Settings::shipped()?;
+    settings.options = Options {
+        jobs: globals.jobs,
+        ..Options::default()
+    };
+    if let Some(path) = &args.templates {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        settings.phrases = Phrases::parse(&text, &path.display().to_string())?;
+    }
+    for path in &args.durations {
+        settings.durations.read(path)?;
+    }
+    settings.plan = FramePlan {
+        frames: args.frames as usize,
+    };
+    settings.share = args.share;
+    settings.tasks = (!args.tasks.is_empty()).then(|| args.tasks.clone());
+    Ok(settings)
+}
+
+/// Every source with a folder of its name.
+fn every(
+    folder: &Path,
+    settings: &Settings,
+    out: &Path,
+    globals: &Globals,
+) -> anyhow::Result<Vec<Account>> {
+    let mut accounts = Vec::new();
+    for &found in ALL {
+        let info = found.info();
+        let own = folder.join(info.name);
+        if !own.is_dir() {
+            continue;
+        }
+        let mut paths = vec![own];
+        paths.extend(info.with.iter().map(|name| folder.join(name)));
+        paths.retain(|path| path.is_dir());
+        let inputs = match Inputs::resolve(info, &paths) {
+            Ok(inputs) => inputs,
+            // A folder that holds only tables for another source.
+            Err(SourceError::NoFiles { path, .. }) => {
+                globals.say(format!("{}: nothing to normalize", path.display()));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let file = out.join(format!("{}.json", info.name));
+        accounts.push(one(found, &inputs, settings, &file, globals)?);
+    }
+    if accounts.is_empty() {
+        bail!(
+            "{} holds no folder named as a source; `stdata normalize --list` names them",
+            folder.display()
+        );
+    }
+    Ok(accounts)
+}
+
+/// One source to one file.
+fn one(
+    found: &'static dyn Source,
+    inputs: &Inputs,
+    settings: &Settings,
+    out: &Path,
+    globals: &Globals,
+) -> anyhow::Result<Account> {
+    let name = found.info().name;
+    let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let total = inputs.main.iter().map(|file| size(&file.path)).sum();
+    let progress = Progress::start(globals, "bytes", total);
+    let rejects = globals
+        .root
+        .join("rejects")
+        .join(format!("normalize-{name}.jsonl"));
+    let mut files = Files::create(out, &rejects)?;
+    let mut account = normalize(found, inputs, settings, &mut files, |bytes| {
+        progress.add(bytes);
+    })?;
+    progress.finish();
+    account.unused.clone_from(&inputs.unused);
+    files.finish(account.rejected > 0)?;
+    Ok(account)
+}
+
+/// The output file and the refused candidates, under temporary names until they are complete.
+struct Files {
+    out: BufWriter<NamedTempFile>,
+    out_path: PathBuf,
+    lines: bool,
+    records: u64,
+    rejects: BufWriter<NamedTempFile>,
+    rejects_path: PathBuf,
+}
+
+/// A line of the file of refused candidates.
+#[derive(Serialize)]
+struct RejectLine<'a> {
+    reason: &'static str,
+    message: String,
+    file: &'a str,
+    row: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte: Option<u64>,
+    id: &'a str,
+}
+
+fn temporary(path: &Path) -> anyhow::Result<BufWriter<NamedTempFile>> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let made = std::fs::create_dir_all(folder)
+        .and_then(|()| NamedTempFile::new_in(folder))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(BufWriter::with_capacity(1 << 18, made))
+}
+
+impl Files {
+    fn create(out: &Path, rejects: &Path) -> anyhow::Result<Self> {
+        let ending = out.extension().and_then(|ending| ending.to_str());
+        Ok(Self {
+            out: temporary(out)?,
+            out_path: out.to_owned(),
+            lines: matches!(ending, Some("jsonl" | "ndjson")),
+            records: 0,
+            rejects: temporary(rejects)?,
+            rejects_path: rejects.to_owned(),
+        })
+    }
+
+    /// Gives the files their names; refused candidates of an earlier run are removed where there are none now.
+    fn finish(mut self, rejected: bool) -> anyhow::Result<()> {
+        if !self.lines {
+            let end: &[u8] = if self.records == 0 { b"[]\n" } else { b"\n]\n" };
+            self.out.write_all(end)?;
+        }
+        keep(self.out, &self.out_path)?;
+        if rejected {
+            keep(self.rejects, &self.rejects_path)?;
+        } else if self.rejects_path.exists() {
+            std::fs::remove_file(&self.rejects_path)?;
+        }
+        Ok(())
+    }
+}
+
+fn keep(writer: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let file = writer.into_inner().map_err(|error| error.into_error());
+    let file = file.with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+impl Sink for Files {
+    fn record(&mut self, _: Task, json: &[u8]) -> Result<(), SourceError> {
+        let before: &[u8] = match (self.lines, self.records) {
+            (true, _) => b"",
+            (false, 0) => b"[\n",
+            (false, _) => b",\n",
+        };
+        self.records += 1;
+        let after: &[u8] = if self.lines { b"\n" } else { b"" };
+        let written = [before, json, after]
+            .into_iter()
+            .try_for_each(|bytes| self.out.write_all(bytes));
+        written.map_err(|source| SourceError::Write {
+            path: self.out_path.clone(),
+            source,
+        })
+    }
+
+    fn reject(&mut self, rejected: &Rejected<'_>) -> Result<(), SourceError> {
+        let line = RejectLine {
+            reason: rejected.reject.reason(),
+            message: rejected.reject.to_string(),
+            file: rejected.file,
+            row: rejected.row,
+            key: rejected.key,
+            line: rejected.position.map(|position| position.line),
+            byte: rejected.position.map(|position| position.byte),
+            id: rejected.id,
+        };
+        serde_json::to_writer(&mut self.rejects, &line)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.rejects.write_all(b"\n"))
+            .map_err(|source| SourceError::Write {
+                path: self.rejects_path.clone(),
+                source,
+            })
+    }
+}
+
+/// One line of `--list`.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    tasks: &'static [Task],
+    about: &'static str,
+}
+
+fn list(globals: &Globals) -> anyhow::Result<ExitStatus> {
+    let listed: Vec<Listed> = ALL
+        .iter()
+        .map(|source| source.info())
+        .map(|info| Listed {
+            name: info.name,
+            tasks: info.tasks,
+            about: info.about,
+        })
+        .collect();
+    let mut text = String::new();
+    for one in &listed {
+        let tasks: Vec<&str> = one.tasks.iter().map(|task| task.as_str()).collect();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:<20} {:<22} {}",
+            one.name,
+            tasks.join(" "),
+            one.about
+        );
+    }
+    globals.emit(&listed, text.trim_end())?;
+    Ok(ExitStatus::Done)
+}
+
+/// The ledger, and for each source what to look at.
+fn report(accounts: &[Account]) -> String {
+    let mut text = table(accounts);
+    text.push('\n');
+    for account in accounts {
+        for file in &account.files {
+            let _ = write!(
+                text,
+                "\n{}: {} read as {} ({})",
+                account.source, file.file, file.form, file.means
+            );
+        }
+        for example in &account.examples {
+            let _ = write!(
+                text,
+                "\n{}: {} {}, item {}: {}",
+                account.source, example.reason, example.file, example.row, example.message
+            );
+        }
+        for name in &account.unused {
+            let _ = write!(text, "\n{}: {name} is not used", account.source);
+        }
+    }
+    text
+}
