@@ -44,8 +44,8 @@ fn counts_add_up_on_any_number_of_threads() {
     assert_eq!(code, Some(0));
     assert_eq!(one, stats(&[&all, &third], "3").1);
 
-    assert_eq!(one["records"], 2000);
-    assert_eq!(one["no_records"], 0);
+    assert_eq!(one["totals"]["records"], 2000);
+    assert_eq!(one["totals"]["no_records"], 0);
     let rows = one["groups"].as_array().unwrap();
     let count = |dataset: &str, task: &str| -> u64 {
         let of = rows
@@ -67,8 +67,13 @@ fn counts_add_up_on_any_number_of_threads() {
         .map(|row| row["records"].as_u64().unwrap())
         .sum();
     let halves = count("stage3", "rec") / 2 + count("stage3", "tvg") / 2;
-    assert_eq!(one["taken"]["stage3"].as_u64().unwrap(), listed - halves);
-    assert_eq!(one["taken"]["train"], 2000);
+    let taken = |dataset: &str| {
+        let rows = one["datasets"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == dataset).unwrap();
+        row["taken"].as_u64().unwrap()
+    };
+    assert_eq!(taken("stage3"), listed - halves);
+    assert_eq!(taken("train"), 2000);
 }
 
 #[test]
@@ -86,12 +91,13 @@ fn duplicates_and_pieces_that_are_no_records_are_counted() {
     .unwrap();
     let (code, json) = stats(&[&file], "2");
     assert_eq!(code, Some(1));
-    let counts = ["records", "duplicates", "no_records", "clips"].map(|name| json[name].as_u64());
+    let counts = ["records", "no_records", "clips", "wrong_counts"]
+        .map(|name| json["totals"][name].as_u64());
     assert_eq!(counts, [Some(3), Some(1), Some(1), Some(1)]);
     let row = &json["groups"][0];
     assert_eq!(
         (
-            row["mismatched"].as_u64(),
+            row["wrong_counts"].as_u64(),
             row["span_length"]["count"].as_u64()
         ),
         (Some(1), Some(2))

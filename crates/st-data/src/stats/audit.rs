@@ -1,289 +1,317 @@
-//! What is counted, by dataset, task and source.
+//! What is counted and kept while files are read: values that merge exactly.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
-use serde::Serialize;
-use st_schema::text::placeholders;
-use st_schema::{Axis, Media, Record, Role, Side, Task};
+use foldhash::fast::FixedState;
+use st_schema::{ClipKey, Record, Task};
 
-use super::{Distribution, Listed};
+use super::features::Features;
+use super::fingerprint::{Pair, Print, Reader};
+use super::group::Group;
+use super::objects;
+use super::text::SKETCH;
+use super::{Listed, language};
 
-/// Seed of the choice that `random:N` makes; only its size matters here.
-const SEED: u64 = 0;
+pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
 
-/// What a row is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct GroupKey {
-    /// The dataset file, such as "stage3".
-    pub dataset: String,
-    /// The task that the record names; `None` when it names none of ours.
-    pub task: Option<Task>,
-    /// The dataset file's word for the source, else the record's, else "".
-    pub source: String,
-}
+/// Slots of the table that tells which shingles are frequent in a file. Two shingles in one slot add up, which overrates
+/// each by about a 65,536th of all shingles: nothing beside the shares of a hundredth and more that matter.
+const SLOTS: usize = 1 << 16;
 
-/// Counts and measures of the records that belong together.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Group {
-    /// Records in the files.
-    pub records: u64,
-    /// Records about an image; the rest is about a video.
-    pub images: u64,
-    /// The human's turns.
-    pub questions: u64,
-    /// Records of two questions and more.
-    pub with_several_questions: u64,
-    /// Records whose numbers do not match their placeholders; their spans and boxes are not measured.
-    pub mismatched: u64,
-    /// Lengths of spans, asked for and given, as fractions of the clip.
-    pub span_length: Distribution,
-    /// Where spans are: their middles.
-    pub span_middle: Distribution,
-    /// Areas of boxes as fractions of the picture.
-    pub box_area: Distribution,
-}
-
-impl AddAssign for Group {
-    fn add_assign(&mut self, other: Self) {
-        self.records += other.records;
-        self.images += other.images;
-        self.questions += other.questions;
-        self.with_several_questions += other.with_several_questions;
-        self.mismatched += other.mismatched;
-        self.span_length += other.span_length;
-        self.span_middle += other.span_middle;
-        self.box_area += other.box_area;
-    }
-}
-
-/// Everything that was counted.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Audit {
-    /// Rows: by dataset, then task, then source.
-    #[serde(serialize_with = "as_rows")]
-    pub groups: BTreeMap<GroupKey, Group>,
-    /// Records that training sees, by dataset: what each entry's `sampling_strategy` takes of its file.
-    pub taken: BTreeMap<String, u64>,
-    /// Records in the files, each file counted once.
-    pub records: u64,
-    /// Pieces of the files that are no records.
-    pub no_records: u64,
-    /// Different clips: file and frame range.
-    pub clips: u64,
-    /// Records whose clip, conversation and numbers came before.
-    pub duplicates: u64,
-    /// Records whose id came before. Sources number on their own, so this need not be a fault.
-    pub repeated_ids: u64,
-    #[serde(skip)]
-    seen: Seen,
-}
-
-fn as_rows<S: serde::Serializer>(
-    groups: &BTreeMap<GroupKey, Group>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        #[serde(flatten)]
-        key: &'a GroupKey,
-        #[serde(flatten)]
-        group: &'a Group,
-    }
-    serializer.collect_seq(groups.iter().map(|(key, group)| Row { key, group }))
-}
-
-/// Hashes of what was met.
+/// Names and their numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Seen {
-    records: HashSet<u64>,
-    clips: HashSet<u64>,
-    ids: HashSet<u64>,
+pub(super) struct Names {
+    numbers: Map<String, u32>,
+    pub(super) list: Vec<String>,
 }
 
-/// One file, before its datasets are known.
-#[derive(Debug, Default)]
-pub(super) struct FileAudit {
-    groups: BTreeMap<(Option<Task>, String), Group>,
-    /// Record, clip and id of each record, hashed, in file order.
-    hashes: Vec<[u64; 3]>,
+impl Names {
+    pub(super) fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(name.to_owned(), number);
+        self.list.push(name.to_owned());
+        number
+    }
+}
+
+/// In how many records of one task each shingle occurs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Frequencies {
+    pub(super) records: u64,
+    /// Questions, then answers; empty before the first record.
+    slots: Vec<u32>,
+}
+
+impl Frequencies {
+    fn add(&mut self, side: usize, shingles: &[u32]) {
+        if self.slots.is_empty() {
+            self.slots = vec![0; 2 * SLOTS];
+        }
+        for shingle in shingles {
+            self.slots[side * SLOTS + (*shingle as usize & (SLOTS - 1))] += 1;
+        }
+    }
+
+    pub(super) fn of(&self, side: usize, shingle: u32) -> u64 {
+        let slot = side * SLOTS + (shingle as usize & (SLOTS - 1));
+        u64::from(self.slots.get(slot).copied().unwrap_or(0))
+    }
+}
+
+impl AddAssign<&Self> for Frequencies {
+    fn add_assign(&mut self, other: &Self) {
+        self.records += other.records;
+        if self.slots.is_empty() {
+            self.slots.clone_from(&other.slots);
+        } else {
+            for (slot, more) in self.slots.iter_mut().zip(&other.slots) {
+                *slot += more;
+            }
+        }
+    }
+}
+
+/// An annotation file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AuditedFile {
+    pub(super) path: String,
+    pub(super) records: u64,
+    pub(super) no_records: u64,
+    pub(super) benchmark: bool,
+}
+
+/// Everything that was counted and kept.
+///
+/// Audits add up: measuring two halves of a dataset apart and adding them gives the same report, to the digit, as
+/// measuring the whole, in whatever order. The halves must be of different records.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Audit {
+    pub(super) files: Vec<AuditedFile>,
+    pub(super) listed: Vec<(Listed, u32)>,
+    pub(super) groups: BTreeMap<(u32, Option<Task>, u32), Group>,
+    pub(super) frequencies: BTreeMap<(u32, Option<Task>), Frequencies>,
+    pub(super) prints: Vec<Print>,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) sketches: Vec<u32>,
+    pub(super) media: Names,
+    pub(super) sources: Names,
+    pub(super) words: Map<Box<str>, u64>,
+    pub(super) objects: Map<Box<str>, u64>,
+    pub(super) languages: BTreeMap<&'static str, u64>,
+    /// The tokenizer's name, where tokens were counted.
+    pub(super) tokenizer: Option<String>,
+}
+
+/// A part of one file, as one thread has read it.
+#[derive(Default)]
+pub(super) struct Part {
+    reader: Reader,
+    groups: BTreeMap<(Option<Task>, u32), Group>,
+    frequencies: BTreeMap<Option<Task>, Frequencies>,
+    prints: Vec<Print>,
+    pairs: Vec<Pair>,
+    sketches: Vec<u32>,
+    media: Names,
+    sources: Names,
+    words: Map<Box<str>, u64>,
+    objects: Map<Box<str>, u64>,
+    languages: BTreeMap<&'static str, u64>,
     no_records: u64,
 }
 
-impl AddAssign for FileAudit {
-    fn add_assign(&mut self, other: Self) {
-        for (key, group) in other.groups {
-            *self.groups.entry(key).or_default() += group;
-        }
-        self.hashes.extend(other.hashes);
-        self.no_records += other.no_records;
+fn count(counts: &mut Map<Box<str>, u64>, text: &str) {
+    if let Some(count) = counts.get_mut(text) {
+        *count += 1;
+    } else {
+        counts.insert(text.into(), 1);
     }
 }
 
-impl FileAudit {
+/// Positions in lists fit 32 bits: a list of 2^32 prints would take half a terabyte.
+fn position(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl Part {
     pub(super) const fn no_record(&mut self) {
         self.no_records += 1;
     }
 
-    /// Takes in one record. `source` goes before the record's own word; `folder` tells equal paths of two folders apart.
-    pub(super) fn add(&mut self, record: &Record, source: Option<&str>, folder: Option<&str>) {
-        let source = source.or(record.source.as_deref()).unwrap_or_default();
-        let group = self
-            .groups
-            .entry((record.task, source.to_owned()))
-            .or_default();
-        let questions = record
-            .conversations
-            .iter()
-            .filter(|turn| turn.from == Role::Human)
-            .count() as u64;
-        group.records += 1;
-        group.images += u64::from(matches!(record.media, Media::Image(_)));
-        group.questions += questions;
-        group.with_several_questions += u64::from(questions > 1);
-        if measure(record, group).is_none() {
-            group.mismatched += 1;
+    /// Takes in the record that starts on `line`. `folder` is the data folder of its file.
+    pub(super) fn add(&mut self, record: &Record, line: u64, folder: &str) {
+        let features = Features::of(record);
+        let source = self.sources.number(record.source.as_deref().unwrap_or(""));
+        let number = position(self.prints.len());
+        let sketch_at = position(self.sketches.len());
+        let mut reader = std::mem::take(&mut self.reader);
+        let frequencies = self.frequencies.entry(record.task).or_default();
+        frequencies.records += 1;
+        let mut reading = reader.read(
+            record,
+            features.as_ref(),
+            |word| count(&mut self.words, word),
+            |side, shingles| {
+                frequencies.add(side, shingles);
+                self.sketches
+                    .extend_from_slice(&shingles[..shingles.len().min(SKETCH)]);
+            },
+            |pair| {
+                self.pairs.push(Pair {
+                    print: number,
+                    ..pair
+                });
+            },
+        );
+        self.reader = reader;
+        let print = &mut reading.print;
+        print.line = u32::try_from(line).unwrap_or(u32::MAX);
+        print.source = source;
+        print.sketch = sketch_at;
+        print.media = self
+            .media
+            .number(ClipKey::within(folder, record).media.path());
+        if let Some(language) = language::of_sample(record, print.exact) {
+            *self.languages.entry(language).or_default() += 1;
         }
-
-        let clip = hash(&(folder, &record.media, record.meta.split));
-        let mut whole = DefaultHasher::new();
-        clip.hash(&mut whole);
-        for turn in &record.conversations {
-            turn.value.hash(&mut whole);
-        }
-        for (_, _, numbers) in record.variables.iter() {
-            numbers.len().hash(&mut whole);
-            for number in numbers {
-                number.to_bits().hash(&mut whole);
-            }
-        }
-        self.hashes
-            .push([whole.finish(), clip, hash(&record.id.as_str())]);
+        objects::for_each(record, |object| count(&mut self.objects, object));
+        let group = self.groups.entry((record.task, source)).or_default();
+        group.add(record, features.as_ref());
+        group.question_words.add(reading.question_words);
+        group.answer_words.add(reading.answer_words);
+        self.prints.push(reading.print);
     }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 impl Audit {
-    /// Takes in a file that `entries` list.
-    pub(super) fn add_file(&mut self, entries: &[&Listed], file: FileAudit) {
-        let length = file.hashes.len();
-        for entry in entries {
-            let taken = entry.input.sampling.select(length, SEED).len() as u64;
-            *self.taken.entry(entry.dataset.clone()).or_default() += taken;
-            for ((task, source), group) in &file.groups {
-                let source = entry.input.source.as_ref().unwrap_or(source).clone();
-                let key = GroupKey {
-                    dataset: entry.dataset.clone(),
-                    task: *task,
-                    source,
-                };
-                *self.groups.entry(key).or_default() += group.clone();
-            }
+    /// Starts a file; its parts follow in order.
+    pub(super) fn start_file(&mut self, path: &str, benchmark: bool) -> u32 {
+        self.files.push(AuditedFile {
+            path: path.to_owned(),
+            records: 0,
+            no_records: 0,
+            benchmark,
+        });
+        position(self.files.len() - 1)
+    }
+
+    /// Takes in the next part of a file.
+    pub(super) fn add_part(&mut self, file: u32, part: Part) {
+        let media: Vec<u32> = renumber(&part.media, &mut self.media);
+        let sources: Vec<u32> = renumber(&part.sources, &mut self.sources);
+        let counted = &mut self.files[file as usize];
+        let first_index = counted.records;
+        counted.records += part.prints.len() as u64;
+        counted.no_records += part.no_records;
+        let benchmark = counted.benchmark;
+        let first = position(self.prints.len());
+        let first_sketch = position(self.sketches.len());
+        self.sketches.extend(part.sketches);
+        self.pairs.extend(part.pairs.into_iter().map(|pair| Pair {
+            print: first + pair.print,
+            ..pair
+        }));
+        for (index, print) in (first_index..).zip(part.prints) {
+            self.prints.push(Print {
+                file,
+                index: u32::try_from(index).unwrap_or(u32::MAX),
+                media: media[print.media as usize],
+                source: sources[print.source as usize],
+                sketch: first_sketch + print.sketch,
+                ..print
+            });
         }
-        self.records += length as u64;
-        self.no_records += file.no_records;
-        for [record, clip, id] in file.hashes {
-            self.duplicates += u64::from(!self.seen.records.insert(record));
-            self.clips += u64::from(self.seen.clips.insert(clip));
-            self.repeated_ids += u64::from(!self.seen.ids.insert(id));
+        for (task, more) in &part.frequencies {
+            *self.frequencies.entry((file, *task)).or_default() += more;
+        }
+        for ((task, source), group) in &part.groups {
+            let key = (file, *task, sources[*source as usize]);
+            *self.groups.entry(key).or_default() += group;
+        }
+        if benchmark {
+            return;
+        }
+        add_counts(&mut self.words, part.words);
+        add_counts(&mut self.objects, part.objects);
+        for (language, count) in part.languages {
+            *self.languages.entry(language).or_default() += count;
+        }
+    }
+
+    /// The sketch of a record's questions (0) or answers (1).
+    pub(super) fn sketch(&self, print: &Print, side: usize) -> &[u32] {
+        let [questions, answers] = print.sketch_lengths.map(usize::from);
+        let start = print.sketch as usize;
+        if side == 0 {
+            &self.sketches[start..start + questions]
+        } else {
+            &self.sketches[start + questions..start + questions + answers]
         }
     }
 }
 
-/// Measures spans and boxes: two times side by side, and width, height, width, height side by side. `None`, and nothing
-/// measured, when placeholders and numbers do not match.
-fn measure(record: &Record, group: &mut Group) -> Option<()> {
-    let mut lists =
-        Axis::ALL.map(|axis| Side::ALL.map(|side| record.variables.get(axis, side).iter()));
-    // End in the text, axis and value of the placeholders that stand side by side so far.
-    let mut run: Vec<(Axis, f64)> = Vec::new();
-    let (mut spans, mut boxes) = (Vec::new(), Vec::new());
-    for turn in &record.conversations {
-        let mut end = None;
-        run.clear();
-        for (start, axis, side) in placeholders(&turn.value) {
-            let value = *lists[axis as usize][side as usize].next()?;
-            if end != Some(start) {
-                run.clear();
-            }
-            run.push((axis, value));
-            end = Some(start + axis.placeholder(side).len());
-            match run[..] {
-                [(Axis::Temporal, from), (Axis::Temporal, to)] => {
-                    spans.push([from, to]);
-                    run.clear();
-                }
-                [
-                    (Axis::Width, x1),
-                    (Axis::Height, y1),
-                    (Axis::Width, x2),
-                    (Axis::Height, y2),
-                ] => {
-                    boxes.push((x2 - x1) * (y2 - y1));
-                    run.clear();
-                }
-                _ => {}
-            }
-        }
-    }
-    if lists.iter().flatten().any(|list| list.len() > 0) {
-        return None;
-    }
-    for [from, to] in spans {
-        group.span_length.add(to - from);
-        group.span_middle.add(f64::midpoint(from, to));
-    }
-    for area in boxes {
-        group.box_area.add(area);
-    }
-    Some(())
+fn renumber(from: &Names, to: &mut Names) -> Vec<u32> {
+    from.list.iter().map(|name| to.number(name)).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(times: &str) -> Record {
-        let json = r#"{"id":"a","task":"stvg","video":"v.mp4","conversations":[{"from":"human","value":"<video>\nWhen?"},
-            {"from":"gpt","value":"{<TEMP-OUTPUT><TEMP-OUTPUT>} <TEMP-OUTPUT>:[<WIDTH-OUTPUT><HEIGHT-OUTPUT><WIDTH-OUTPUT><HEIGHT-OUTPUT>]"}],
-            "variables":{"temporal_output_locations":TIMES,"spatial_width_output_locations":[0.1,0.5],"spatial_height_output_locations":[0.2,0.7]}}"#;
-        serde_json::from_str(&json.replace("TIMES", times)).unwrap()
+fn add_counts(to: &mut Map<Box<str>, u64>, from: Map<Box<str>, u64>) {
+    for (text, more) in from {
+        *to.entry(text).or_default() += more;
     }
+}
 
-    #[test]
-    fn spans_and_boxes_are_measured() {
-        let mut file = FileAudit::default();
-        file.add(&record("[0.2,0.5,0.2]"), None, None);
-        let group = &file.groups[&(Some(Task::Stvg), String::new())];
-        assert_eq!(
-            (
-                group.span_length.count(),
-                group.box_area.count(),
-                group.mismatched
-            ),
-            (1, 1, 0)
+impl AddAssign for Audit {
+    fn add_assign(&mut self, other: Self) {
+        let media = renumber(&other.media, &mut self.media);
+        let sources = renumber(&other.sources, &mut self.sources);
+        let mut files = Vec::with_capacity(other.files.len());
+        for file in other.files {
+            let known = self.files.iter().position(|known| known.path == file.path);
+            files.push(position(known.unwrap_or(self.files.len())));
+            if let Some(known) = known {
+                let known = &mut self.files[known];
+                known.records += file.records;
+                known.no_records += file.no_records;
+            } else {
+                self.files.push(file);
+            }
+        }
+        let (first, first_sketch) = (position(self.prints.len()), position(self.sketches.len()));
+        self.sketches.extend(other.sketches);
+        self.pairs.extend(other.pairs.into_iter().map(|pair| Pair {
+            print: first + pair.print,
+            ..pair
+        }));
+        self.prints
+            .extend(other.prints.into_iter().map(|print| Print {
+                file: files[print.file as usize],
+                media: media[print.media as usize],
+                source: sources[print.source as usize],
+                sketch: first_sketch + print.sketch,
+                ..print
+            }));
+        for ((file, task), more) in &other.frequencies {
+            let key = (files[*file as usize], *task);
+            *self.frequencies.entry(key).or_default() += more;
+        }
+        for ((file, task, source), group) in &other.groups {
+            let key = (files[*file as usize], *task, sources[*source as usize]);
+            *self.groups.entry(key).or_default() += group;
+        }
+        self.listed.extend(
+            other
+                .listed
+                .into_iter()
+                .map(|(listed, file)| (listed, files[file as usize])),
         );
-        assert!((group.span_length.mean().unwrap() - 0.3).abs() < 1e-12);
-        assert!((group.box_area.mean().unwrap() - 0.2).abs() < 1e-12);
-    }
-
-    #[test]
-    fn what_does_not_match_is_counted_and_not_measured() {
-        for times in ["[0.2,0.5]", "[0.2,0.5,0.2,0.9]"] {
-            let mut file = FileAudit::default();
-            file.add(&record(times), None, None);
-            let group = &file.groups[&(Some(Task::Stvg), String::new())];
-            assert_eq!(
-                (group.mismatched, group.span_length.count()),
-                (1, 0),
-                "{times}"
-            );
+        add_counts(&mut self.words, other.words);
+        add_counts(&mut self.objects, other.objects);
+        for (language, count) in other.languages {
+            *self.languages.entry(language).or_default() += count;
         }
+        self.tokenizer = self.tokenizer.take().or(other.tokenizer);
     }
 }

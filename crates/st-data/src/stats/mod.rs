@@ -1,24 +1,45 @@
-//! Counts and measures records: how many of what, how long spans are, how large boxes, what occurs twice.
+//! Counts, measures and compares records: how many of what, how long spans are, how large boxes, what 100 bins lose, what
+//! repeats, what contradicts, what a benchmark shares.
 //!
-//! An [`Audit`] is a value that grows by records and merges with another, so files are read in parallel and memory stays
-//! flat but for eight bytes a record (to find duplicates). Rendering is a pure function of it.
+//! An [`Audit`] is a value that grows by records and adds up with another, exactly, so files are read in parallel and
+//! halves can be measured apart. It keeps no text but a hash and a sketch of every record (about 400 bytes). A [`Report`]
+//! is made of it ([`Audit::report`]); renderers are pure functions of the report.
 
 mod audit;
 mod distribution;
+mod examine;
+mod features;
+mod fingerprint;
+mod group;
+mod language;
+mod objects;
+mod quantization;
 mod render;
+mod report;
+mod text;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::dataset::Input;
-use crate::read::{Chunks, Options, ReadError, for_each_chunk, read_piece};
+use crate::read::{Chunks, Options, Positions, ReadError, for_each_chunk, read_piece};
 
-pub use audit::{Audit, Group, GroupKey};
-pub use distribution::Distribution;
+pub use audit::Audit;
+pub use distribution::{Distribution, Grid, Tally};
+pub use features::{Features, RawBox, RawSpan, RawTube, TurnShape};
+pub use group::Group;
+pub use quantization::{THRESHOLDS, box_bounds, box_iou, span_bounds, span_iou};
 pub use render::table;
+pub use report::{
+    AxisRow, BenchmarkRow, Bound, CompositionRow, Contradiction, Contradictions, Counted,
+    DatasetRow, DuplicateSet, Duplicates, EXAMPLES, Evidence, FileRow, GroupRow, KnownOverlap,
+    Leak, Leakage, Likeness, Mixture, MixtureRow, Place, Quantization, Report, Sample, SharedFile,
+    SharedMedia, SourcePair, TaskBound, TextSection, Totals, VERSION,
+};
+pub use text::for_each_word;
 
 /// A dataset file's name and what it lists.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     /// Name of the dataset, such as "stage3".
     pub dataset: String,
@@ -46,43 +67,42 @@ pub fn measure(
     progress: impl Fn(u64) + Sync,
 ) -> Result<Audit, StatsError> {
     let mut audit = Audit::default();
-    let mut files: BTreeMap<PathBuf, Vec<&Listed>> = BTreeMap::new();
+    let mut numbers: BTreeMap<PathBuf, u32> = BTreeMap::new();
     for entry in listed {
-        files
-            .entry(entry.input.annotations.clone())
-            .or_default()
-            .push(entry);
-    }
-    for (path, entries) in files {
-        let file = measure_file(&path, entries[0], options, &progress)?;
-        audit.add_file(&entries, file);
+        let path = &entry.input.annotations;
+        let number = match numbers.get(path) {
+            Some(number) => *number,
+            None => measure_file(&mut audit, entry, options, &progress)?,
+        };
+        numbers.insert(path.clone(), number);
+        audit.listed.push((entry.clone(), number));
     }
     Ok(audit)
 }
 
 fn measure_file(
-    path: &std::path::Path,
-    first: &Listed,
+    audit: &mut Audit,
+    entry: &Listed,
     options: &Options,
     progress: &(impl Fn(u64) + Sync),
-) -> Result<audit::FileAudit, StatsError> {
-    let chunks = Chunks::open(path, options)?;
-    let mut whole = audit::FileAudit::default();
-    let folder = first
+) -> Result<u32, StatsError> {
+    let path: &Path = &entry.input.annotations;
+    let number = audit.start_file(&path.to_string_lossy(), false);
+    let folder = entry
         .input
         .media
         .as_ref()
-        .map(|folder| folder.to_string_lossy().into_owned());
+        .map_or_else(String::new, |folder| folder.to_string_lossy().into_owned());
     for_each_chunk(
-        chunks,
+        Chunks::open(path, options)?,
         options.jobs,
         |chunk| {
-            let mut part = audit::FileAudit::default();
+            let mut part = audit::Part::default();
+            let mut positions = Positions::new(&chunk);
             for piece in &chunk.pieces {
+                let line = positions.of(piece).line;
                 match read_piece(&chunk, piece) {
-                    Some(Ok(record)) => {
-                        part.add(&record, first.input.source.as_deref(), folder.as_deref());
-                    }
+                    Some(Ok(record)) => part.add(&record, line, &folder),
                     Some(Err(_)) => part.no_record(),
                     None => {}
                 }
@@ -91,9 +111,9 @@ fn measure_file(
             part
         },
         |part| -> Result<(), ReadError> {
-            whole += part;
+            audit.add_part(number, part);
             Ok(())
         },
     )?;
-    Ok(whole)
+    Ok(number)
 }

@@ -46,13 +46,15 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let progress = Progress::start(globals, "bytes", total_bytes(&listed));
     let audit = measure(&listed, &options, |bytes| progress.add(bytes))?;
     progress.finish();
-    globals.emit(&audit, table(&audit))?;
-    let faulty: u64 = audit.groups.values().map(|group| group.mismatched).sum();
-    Ok(if audit.no_records + faulty > 0 {
-        ExitStatus::NeedsALook
-    } else {
-        ExitStatus::Done
-    })
+    let report = audit.report();
+    globals.emit(&report, table(&report))?;
+    Ok(
+        if report.totals.no_records + report.totals.wrong_counts > 0 {
+            ExitStatus::NeedsALook
+        } else {
+            ExitStatus::Done
+        },
+    )
 }
 
 /// Bytes of the annotation files, each counted once.
