@@ -23,6 +23,9 @@ use crate::{BBox, Fraction, FrameIndex, Seconds, Span};
 /// of the other sources overshoot by less.
 pub const END_TOLERANCE: f64 = 1.25;
 
+/// As the end of a raw span: the clip's end, for sources that only say where events start.
+pub const TO_THE_END: f64 = f64::INFINITY;
+
 /// What one step of a raw time is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TimeUnit {
@@ -221,13 +224,17 @@ impl TimeConvention {
 
     /// A raw span as shares of the clip. What sticks out by up to [`END_TOLERANCE`] is cut off.
     ///
-    /// One frame or chunk, inclusive, is a span; two equal moments are none.
+    /// One frame or chunk, inclusive, is a span; two equal moments are none. The end may be [`TO_THE_END`].
     ///
     /// # Errors
     /// When the clip's length is not known in the unit, the numbers are not finite, reversed or equal, or lie outside.
     pub fn span(self, raw: [f64; 2], extent: &Extent) -> Result<Converted<Span>, UnitError> {
         let [start, end] = raw;
-        if let Some(&bad) = raw.iter().find(|number| !number.is_finite()) {
+        let open = end == TO_THE_END;
+        if let Some(bad) = [(start, false), (end, open)]
+            .into_iter()
+            .find_map(|(number, fine)| (!fine && !number.is_finite()).then_some(number))
+        {
             return Err(UnitError::NotFinite(bad));
         }
         if end < start {
@@ -238,6 +245,7 @@ impl TimeConvention {
         }
         let measure = self.measure(extent)?;
         let last = match (self.unit, self.end) {
+            _ if open => measure[1],
             (TimeUnit::Frames { .. }, EndConvention::Exclusive) => end - 1.0,
             (TimeUnit::Steps { .. }, EndConvention::Inclusive) => end + 1.0,
             _ => end,
@@ -462,6 +470,37 @@ impl fmt::Display for BoxConvention {
     }
 }
 
+impl BoxConvention {
+    /// A raw point as shares of a picture of `size` (width, height) pixels.
+    ///
+    /// # Errors
+    /// When the size is needed and not known, a number is not finite, or the point lies outside.
+    pub fn point(self, raw: [f64; 2], size: Option<[f64; 2]>) -> Result<[Fraction; 2], UnitError> {
+        let [x, y] = raw;
+        if let Some(&bad) = raw.iter().find(|number| !number.is_finite()) {
+            return Err(UnitError::NotFinite(bad));
+        }
+        let [width, height] = match self.unit {
+            BoxUnit::Fraction => [1.0, 1.0],
+            BoxUnit::Thousandths => [1000.0, 1000.0],
+            BoxUnit::Pixels | BoxUnit::PixelsFromOne => size
+                .filter(|sides| sides.iter().all(|side| *side > 0.0 && side.is_finite()))
+                .ok_or(UnitError::NoSize)?,
+        };
+        // Pixel 1 has its middle at 0.5.
+        let offset = if self.unit == BoxUnit::PixelsFromOne {
+            0.5
+        } else {
+            0.0
+        };
+        let place = |position: f64, extent: f64| {
+            Fraction::new((position - offset) / extent)
+                .map_err(|_| UnitError::BoxOutside([x, y, x, y]))
+        };
+        Ok([place(x, width)?, place(y, height)?])
+    }
+}
+
 #[expect(
     clippy::cast_precision_loss,
     reason = "frame numbers are far below 2^53"
@@ -652,5 +691,56 @@ mod tests {
             BoxConvention::XYXY_PIXELS.bbox([0.0, 0.0, 1.0, 1.0], None),
             Err(UnitError::NoSize)
         );
+    }
+
+    #[test]
+    fn an_open_span_lasts_to_the_clips_end() {
+        let extent = Extent {
+            duration: Some(Seconds(10.0)),
+            frames: Some([10, 20]),
+            fps: None,
+        };
+        let open = |convention: TimeConvention, start| {
+            ends(convention.span([start, TO_THE_END], &extent).unwrap())
+        };
+        assert_eq!(open(TimeConvention::SECONDS, 5.0), (0.5, 1.0, false));
+        assert_eq!(open(TimeConvention::MILLISECONDS, 0.0), (0.0, 1.0, false));
+        assert_eq!(
+            open(TimeConvention::FRAMES_INCLUSIVE, 15.0),
+            (0.5, 1.0, false)
+        );
+        assert_eq!(
+            open(TimeConvention::FRAMES_EXCLUSIVE, 15.0),
+            (0.5, 1.0, false)
+        );
+        let none = TimeConvention::SECONDS.span([10.0, TO_THE_END], &extent);
+        assert_eq!(none, Err(UnitError::Empty(10.0)));
+        let start = TimeConvention::SECONDS.span([TO_THE_END, TO_THE_END], &extent);
+        assert!(matches!(start, Err(UnitError::NotFinite(_))));
+    }
+
+    #[test]
+    fn points_are_shares_of_the_picture() {
+        let point = |convention: BoxConvention, raw| {
+            convention
+                .point(raw, Some([200.0, 100.0]))
+                .map(|point| point.map(Fraction::get))
+        };
+        assert_eq!(
+            point(BoxConvention::XYXY_FRACTIONS, [0.25, 0.5]),
+            Ok([0.25, 0.5])
+        );
+        assert_eq!(
+            point(BoxConvention::XYXY_PIXELS, [50.0, 50.0]),
+            Ok([0.25, 0.5])
+        );
+        assert_eq!(
+            point(BoxConvention::XYXY_FROM_ONE, [50.5, 50.5]),
+            Ok([0.25, 0.5])
+        );
+        assert!(matches!(
+            point(BoxConvention::XYXY_FRACTIONS, [0.25, 1.5]),
+            Err(UnitError::BoxOutside(_))
+        ));
     }
 }

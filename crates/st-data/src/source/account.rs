@@ -1,5 +1,6 @@
 //! What became of every item of a source, added up.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -30,6 +31,8 @@ pub struct Account {
     pub reasons: BTreeMap<&'static str, u64>,
     /// Repairs by name; a record may have several.
     pub repairs: BTreeMap<&'static str, u64>,
+    /// Things to know about the data, in the adapter's words, with their counts.
+    pub notes: BTreeMap<Cow<'static, str>, u64>,
     /// Records written, by task.
     pub tasks: BTreeMap<Task, u64>,
     /// The files and what they were taken for.
@@ -116,6 +119,12 @@ impl Account {
                     });
                 }
             }
+        }
+    }
+
+    pub(super) fn notes(&mut self, notes: Vec<Cow<'static, str>>) {
+        for note in notes {
+            *self.notes.entry(note).or_default() += 1;
         }
     }
 

@@ -54,7 +54,7 @@ impl Source for Agqa {
         &INFO
     }
 
-    fn convert(&self, item: &RawItem<'_>, _: &Sides, out: &mut Drafts) -> Result<(), Reject> {
+    fn convert(&self, item: &RawItem<'_>, _: &Sides, out: &mut Drafts<'_>) -> Result<(), Reject> {
         let raw: Item = item.parse()?;
         let id = match (&item.key, &raw.key) {
             (Some(key), _) | (None, Some(key)) => key.clone(),

@@ -213,6 +213,7 @@ impl Writer<'_> {
                 let bbox = self.bbox(*raw)?;
                 self.write_box(bbox);
             }
+            Part::Point(raw) => self.point(*raw)?,
             Part::Tube(boxes) => self.tube(boxes)?,
             Part::Events(events) => self.events(events)?,
         }
@@ -310,6 +311,22 @@ impl Writer<'_> {
             self.repairs.push(BOX_CLIPPED);
         }
         Ok(bbox.value.to_array())
+    }
+
+    fn point(&mut self, raw: [f64; 2]) -> Result<(), Reject> {
+        let convention = self
+            .boxes
+            .ok_or_else(|| Self::no_convention("box convention"))?;
+        let size = self.draft.size.map(|sides| sides.map(f64::from));
+        let [x, y] = convention
+            .point(raw, size)
+            .map_err(|error| self.unit(format!("point {raw:?}"), error))?;
+        self.text.push('(');
+        self.number(Axis::Width, x.get());
+        self.text.push_str(", ");
+        self.number(Axis::Height, y.get());
+        self.text.push(')');
+        Ok(())
     }
 
     /// Boxes at the frames that the plan takes; one without area is left out and noted.

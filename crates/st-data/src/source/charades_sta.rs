@@ -69,7 +69,12 @@ impl Source for CharadesSta {
         &INFO
     }
 
-    fn convert(&self, item: &RawItem<'_>, sides: &Sides, out: &mut Drafts) -> Result<(), Reject> {
+    fn convert(
+        &self,
+        item: &RawItem<'_>,
+        sides: &Sides,
+        out: &mut Drafts<'_>,
+    ) -> Result<(), Reject> {
         let Item {
             image_id,
             caption,

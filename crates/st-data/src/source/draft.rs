@@ -1,7 +1,11 @@
 //! What an adapter makes of an item: conversations in the source's own units.
 
+use std::borrow::Cow;
+
 use st_schema::units::{BoxConvention, Extent, TimeConvention};
 use st_schema::{Media, Seconds, Task};
+
+use super::Reject;
 
 /// A piece of a turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +25,8 @@ pub enum Part {
     },
     /// One box, in the draft's box convention.
     Box([f64; 4]),
+    /// "(x, y)", a point in the draft's box convention.
+    Point([f64; 2]),
     /// "time:[box] time:[box] …"; a time is a frame of the draft's time unit. Boxes off the frame plan are left out.
     Tube(Vec<(f64, [f64; 4])>),
     /// Text with a span, such as an event of a dense caption; an event whose span cannot be used is left out and noted.
@@ -95,6 +101,18 @@ pub struct Draft {
     pub exchanges: Vec<Exchange>,
     /// What the adapter put right, by name.
     pub repairs: Vec<&'static str>,
+    /// What no other record of the source may contradict.
+    pub claim: Option<Claim>,
+}
+
+/// What a record says of its media file that only one record, or only records that agree, may say: the first one in the
+/// files' order does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What is said, as a hash; `None` when no second record may speak of the file at all.
+    pub value: Option<u64>,
+    /// Why a later record that says otherwise is refused.
+    pub reason: &'static str,
 }
 
 impl Draft {
@@ -113,6 +131,7 @@ impl Draft {
             boxes: None,
             exchanges: Vec::new(),
             repairs: Vec::new(),
+            claim: None,
         }
     }
 
@@ -160,6 +179,29 @@ impl Draft {
     #[must_use]
     pub fn boxed(mut self, boxes: BoxConvention) -> Self {
         self.boxes = Some(boxes);
+        self
+    }
+
+    /// The stretch of the original video, in seconds, that the media file was cut to. Where files are named by the original
+    /// alone, one name can stand for one cut only: a later record with another one is refused as `cut-conflict`.
+    #[must_use]
+    pub fn cut_from(mut self, cut: [f64; 2]) -> Self {
+        let [start, end] = cut.map(f64::to_bits);
+        self.cut = Some(cut);
+        self.claim = Some(Claim {
+            value: Some(start.rotate_left(32) ^ end),
+            reason: "cut-conflict",
+        });
+        self
+    }
+
+    /// Only the first record about a media file stays; later ones are refused under this name.
+    #[must_use]
+    pub fn only_one_per_media(mut self, reason: &'static str) -> Self {
+        self.claim = Some(Claim {
+            value: None,
+            reason,
+        });
         self
     }
 
@@ -258,19 +300,85 @@ fn join_spans(parts: Parts) -> Parts {
 }
 
 /// Where an adapter puts its drafts and the parts of an item that become none.
-#[derive(Debug, Default)]
-pub struct Drafts {
-    pub(super) made: Vec<Result<Draft, (String, super::Reject)>>,
+#[derive(Debug)]
+pub struct Drafts<'a> {
+    pub(super) made: Vec<Result<Draft, (String, Reject)>>,
+    pub(super) notes: Vec<Cow<'static, str>>,
+    splits: &'a Splits,
 }
 
-impl Drafts {
+/// Which splits of the sources are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Splits {
+    /// Every split.
+    All,
+    /// These, by the names that adapters give them: train, val, test, testA, testB.
+    Only(Vec<String>),
+}
+
+impl Default for Splits {
+    fn default() -> Self {
+        Self::Only(vec!["train".into()])
+    }
+}
+
+impl Splits {
+    fn want(&self, split: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| name == split),
+        }
+    }
+}
+
+impl<'a> Drafts<'a> {
+    pub(super) const fn new(splits: &'a Splits) -> Self {
+        Self {
+            made: Vec::new(),
+            notes: Vec::new(),
+            splits,
+        }
+    }
+
+    /// Says which split the item belongs to; to be called before anything is pushed.
+    ///
+    /// # Errors
+    /// When that split is not wanted: the item is left out, not refused.
+    pub fn split(&self, split: &str) -> Result<(), Reject> {
+        if self.splits.want(split) {
+            Ok(())
+        } else {
+            Err(Reject::OtherSplit(split.to_owned()))
+        }
+    }
+
+    /// The same for sources whose files are named by split: a part of the name begins with `train`, `val` or `test`.
+    /// Names without one are wanted.
+    ///
+    /// # Errors
+    /// As [`Self::split`].
+    pub fn split_of_name(&self, name: &str) -> Result<(), Reject> {
+        let mut parts = name.split(|c: char| !c.is_ascii_alphanumeric());
+        let found = parts.find_map(|part| {
+            let starts = |word: &&&str| part.starts_with(**word);
+            ["train", "val", "test"].iter().find(starts)
+        });
+        found.map_or(Ok(()), |split| self.split(split))
+    }
+
+    /// Counts something to know about the data that is neither a repair nor a refusal, such as which of several shapes was
+    /// found. The same words are counted together.
+    pub fn note(&mut self, what: impl Into<Cow<'static, str>>) {
+        self.notes.push(what.into());
+    }
+
     /// Adds a draft.
     pub fn push(&mut self, draft: Draft) {
         self.made.push(Ok(draft));
     }
 
     /// Adds a part of the item that becomes no record, under the name that the record would have had.
-    pub fn refuse(&mut self, id: impl Into<String>, reject: super::Reject) {
+    pub fn refuse(&mut self, id: impl Into<String>, reject: Reject) {
         self.made.push(Err((id.into(), reject)));
     }
 }

@@ -35,7 +35,7 @@ mod charades_sta;
 
 pub use account::{Account, Example, FileAccount, table};
 pub use container::{Container, literal};
-pub use draft::{Draft, Drafts, Event, Exchange, Part, Parts, with_marks, words};
+pub use draft::{Claim, Draft, Drafts, Event, Exchange, Part, Parts, Splits, with_marks, words};
 pub use explain::{Explained, ExplainedFiles, explain, explanation, patterns};
 pub use inputs::{Inputs, MainFile};
 pub use item::{Payload, RawItem, stem};
@@ -170,7 +170,12 @@ pub trait Source: Sync {
     ///
     /// # Errors
     /// When nothing more can be made of the item.
-    fn convert(&self, item: &RawItem<'_>, sides: &Sides, out: &mut Drafts) -> Result<(), Reject>;
+    fn convert(
+        &self,
+        item: &RawItem<'_>,
+        sides: &Sides,
+        out: &mut Drafts<'_>,
+    ) -> Result<(), Reject>;
 }
 
 /// The source of this name.

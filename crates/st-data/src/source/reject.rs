@@ -40,6 +40,9 @@ pub enum Reject {
         /// What is wrong with it.
         error: UnitError,
     },
+    /// The item belongs to a split that is not wanted; it is left out, not refused.
+    #[error("it belongs to the split {0}")]
+    OtherSplit(String),
     /// The item is sound but holds nothing for any task.
     #[error("there is nothing in it: {0}")]
     Nothing(&'static str),
@@ -84,6 +87,7 @@ impl Reject {
             Self::NotInSide { .. } => "not-in-table",
             Self::DurationUnknown { .. } => "duration-unknown",
             Self::Unit { error, .. } => unit_reason(error),
+            Self::OtherSplit(_) => "other-split",
             Self::Nothing(_) => "nothing-in-it",
             Self::Unusable { reason, .. } => reason,
             Self::Rule { rule, .. } => rule.id(),

@@ -1,6 +1,9 @@
 //! One source from its raw files to records: read, convert, judge, count, write.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher as _;
 use std::sync::atomic::Ordering;
 
 use st_schema::{FramePlan, Record, Task};
@@ -8,7 +11,7 @@ use st_schema::{FramePlan, Record, Task};
 use super::account::{Account, Counted};
 use super::assemble::{Assembler, Origin};
 use super::container::{Batch, Batches, is_item};
-use super::draft::{Draft, Drafts};
+use super::draft::{Claim, Draft, Drafts, Splits};
 use super::inputs::{Inputs, MainFile};
 use super::item::{Payload, RawItem};
 use super::phrases::Phrases;
@@ -28,6 +31,8 @@ pub struct Settings {
     pub plan: FramePlan,
     /// Lengths of media files.
     pub durations: Durations,
+    /// Which splits are wanted; the training split unless set.
+    pub splits: Splits,
     /// Only these tasks; all when absent.
     pub tasks: Option<Vec<Task>>,
     /// This share of the records, chosen by a hash of their names.
@@ -45,6 +50,7 @@ impl Settings {
             phrases: Phrases::shipped()?,
             plan: FramePlan::REFERENCE,
             durations: Durations::default(),
+            splits: Splits::default(),
             tasks: None,
             share: 1.0,
         })
@@ -90,6 +96,7 @@ pub(super) enum Outcome {
         task: Task,
         repairs: Vec<&'static str>,
         print: Fingerprint,
+        claim: Option<(u64, Claim)>,
     },
     Refused(Reject),
     LeftOut,
@@ -105,9 +112,42 @@ struct Candidate {
 }
 
 /// What a thread makes of one batch.
+#[derive(Default)]
 struct Worked {
     items: u64,
     candidates: Vec<Candidate>,
+    notes: Vec<Cow<'static, str>>,
+}
+
+/// What all records so far say together.
+#[derive(Default)]
+struct Seen {
+    duplicates: Duplicates,
+    /// By a hash of the media path, what the first record about it said.
+    claims: HashMap<u64, Option<u64>, foldhash::fast::FixedState>,
+}
+
+impl Seen {
+    /// Why a finished record cannot stand beside the earlier ones.
+    fn against(&mut self, print: &Fingerprint, claim: Option<(u64, Claim)>) -> Option<Reject> {
+        if let Some((media, Claim { value, reason })) = claim {
+            match self.claims.entry(media) {
+                Entry::Vacant(place) => drop(place.insert(value)),
+                Entry::Occupied(first) if value.is_some() && *first.get() == value => {}
+                Entry::Occupied(_) => {
+                    return Some(Reject::unusable(
+                        reason,
+                        "an earlier record speaks of the same media file, and only one can be right",
+                    ));
+                }
+            }
+        }
+        let repeats = self.duplicates.add(print) == Some(Rule::DuplicateExact);
+        repeats.then(|| Reject::Rule {
+            rule: Rule::DuplicateExact,
+            message: "an earlier record says the same, to the letter".into(),
+        })
+    }
 }
 
 /// Normalizes one source. `progress` is told the packed bytes read since the last call.
@@ -133,7 +173,7 @@ pub fn normalize(
     }
     let worker = Worker::new(source, settings, &sides, &durations);
     let mut account = Account::new(info);
-    let mut duplicates = Duplicates::default();
+    let mut seen = Seen::default();
     for file in &inputs.main {
         let mut batches = Batches::open(&file.path, file.files.container, &settings.options)?;
         let consumed = std::sync::Arc::clone(&batches.consumed);
@@ -147,8 +187,9 @@ pub fn normalize(
                 let now = consumed.load(Ordering::Relaxed);
                 progress(now - std::mem::replace(&mut told, now));
                 items += worked.items;
+                account.notes(worked.notes);
                 for candidate in worked.candidates {
-                    take(file, candidate, &mut duplicates, &mut account, sink)?;
+                    take(file, candidate, &mut seen, &mut account, sink)?;
                 }
                 Ok::<(), SourceError>(())
             },
@@ -159,7 +200,7 @@ pub fn normalize(
                 items += 1;
                 let reject = Reject::Shape(full_message(&error));
                 let candidate = Candidate::refused(items - 1, reject);
-                take(file, candidate, &mut duplicates, &mut account, sink)?;
+                take(file, candidate, &mut seen, &mut account, sink)?;
             }
             other => other?,
         }
@@ -182,17 +223,14 @@ fn full_message(error: &dyn std::error::Error) -> String {
 fn take(
     file: &MainFile,
     mut candidate: Candidate,
-    duplicates: &mut Duplicates,
+    seen: &mut Seen,
     account: &mut Account,
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
-    if let Outcome::Written { print, .. } = &candidate.outcome
-        && duplicates.add(print) == Some(Rule::DuplicateExact)
+    if let Outcome::Written { print, claim, .. } = &candidate.outcome
+        && let Some(reject) = seen.against(print, *claim)
     {
-        candidate.outcome = Outcome::Refused(Reject::Rule {
-            rule: Rule::DuplicateExact,
-            message: "an earlier record says the same, to the letter".into(),
-        });
+        candidate.outcome = Outcome::Refused(reject);
     }
     match &candidate.outcome {
         Outcome::Written {
@@ -245,6 +283,8 @@ pub(super) struct Worker<'a> {
     sides: &'a Sides,
     assembler: Assembler<'a>,
     judge: Judge,
+    /// For media paths; the same in all threads.
+    hasher: foldhash::fast::FixedState,
 }
 
 impl<'a> Worker<'a> {
@@ -268,6 +308,7 @@ impl<'a> Worker<'a> {
                 plan: settings.plan,
                 ..Judge::default()
             },
+            hasher: foldhash::fast::FixedState::default(),
         }
     }
 
@@ -277,9 +318,9 @@ impl<'a> Worker<'a> {
         item: &RawItem<'_>,
         to: &mut Collected,
     ) -> Result<(), SourceError> {
-        let mut candidates = Vec::new();
-        self.item(item, None, &mut candidates);
-        for candidate in candidates {
+        let mut worked = Worked::default();
+        self.item(item, None, &mut worked);
+        for candidate in worked.candidates {
             match candidate.outcome {
                 Outcome::Written { json, task, .. } => to.record(task, &json)?,
                 Outcome::LeftOut => {}
@@ -293,10 +334,7 @@ impl<'a> Worker<'a> {
     }
 
     fn batch(&self, file: &MainFile, batch: Batch) -> Worked {
-        let mut worked = Worked {
-            items: 0,
-            candidates: Vec::new(),
-        };
+        let mut worked = Worked::default();
         match batch {
             Batch::Items(items) => {
                 for loose in items {
@@ -313,7 +351,7 @@ impl<'a> Worker<'a> {
                                 key: loose.key,
                                 payload,
                             };
-                            self.item(&item, None, &mut worked.candidates);
+                            self.item(&item, None, &mut worked);
                         }
                     }
                 }
@@ -332,7 +370,7 @@ impl<'a> Worker<'a> {
                             key: None,
                             payload: Payload::Json(chunk.bytes(piece)),
                         };
-                        self.item(&item, position, &mut worked.candidates);
+                        self.item(&item, position, &mut worked);
                     } else {
                         let mut candidate = Candidate::refused(row, broken(piece.kind));
                         candidate.position = position;
@@ -345,39 +383,35 @@ impl<'a> Worker<'a> {
     }
 
     /// Every candidate of one item, at least one.
-    fn item(&self, item: &RawItem<'_>, position: Option<Position>, to: &mut Vec<Candidate>) {
-        let mut drafts = Drafts::default();
+    fn item(&self, item: &RawItem<'_>, position: Option<Position>, worked: &mut Worked) {
+        let mut drafts = Drafts::new(&self.settings.splits);
         let converted = self.source.convert(item, self.sides, &mut drafts);
-        let before = to.len();
-        let mut add = |id: String, outcome: Outcome| {
-            to.push(Candidate {
-                row: item.row,
-                key: item.key.clone(),
-                position,
-                id,
-                outcome,
-            });
-        };
-        for made in drafts.made {
-            match made {
-                Ok(draft) => {
-                    let id = draft.id.clone();
-                    add(id, self.draft(draft, item));
-                }
-                Err((id, reject)) => add(id, Outcome::Refused(reject)),
+        let mut outcomes: Vec<(String, Outcome)> = drafts
+            .made
+            .into_iter()
+            .map(|made| match made {
+                Ok(draft) => (draft.id.clone(), self.draft(draft, item)),
+                Err((id, reject)) => (id, Outcome::Refused(reject)),
+            })
+            .collect();
+        match converted {
+            Err(Reject::OtherSplit(_)) => outcomes.push((String::new(), Outcome::LeftOut)),
+            Err(reject) => outcomes.push((String::new(), Outcome::Refused(reject))),
+            Ok(()) if outcomes.is_empty() => {
+                let reject = Reject::Nothing("no question and answer");
+                outcomes.push((String::new(), Outcome::Refused(reject)));
             }
+            Ok(()) => {}
         }
-        if let Err(reject) = converted {
-            add(String::new(), Outcome::Refused(reject));
-        } else if to.len() == before {
-            to.push(Candidate {
-                row: item.row,
-                key: item.key.clone(),
-                position,
-                id: String::new(),
-                outcome: Outcome::Refused(Reject::Nothing("no question and answer")),
-            });
-        }
+        let candidates = outcomes.into_iter().map(|(id, outcome)| Candidate {
+            row: item.row,
+            key: item.key.clone(),
+            position,
+            id,
+            outcome,
+        });
+        worked.candidates.extend(candidates);
+        worked.notes.append(&mut drafts.notes);
     }
 
     fn draft(&self, draft: Draft, item: &RawItem<'_>) -> Outcome {
@@ -398,15 +432,24 @@ impl<'a> Worker<'a> {
             row: item.row,
             key: item.key.as_deref(),
         };
+        let claim = draft
+            .claim
+            .map(|claim| (self.hasher.hash_one(draft.media.path()), claim));
         let assembled = match self.assembler.record(draft, origin) {
             Ok(assembled) => assembled,
             Err(reject) => return Outcome::Refused(reject),
         };
-        self.judged(task, assembled.record, assembled.repairs)
+        self.judged(task, assembled.record, assembled.repairs, claim)
     }
 
     /// What `stdata validate` would say, so that it has nothing left to say.
-    fn judged(&self, task: Task, record: Record, mut repairs: Vec<&'static str>) -> Outcome {
+    fn judged(
+        &self,
+        task: Task,
+        record: Record,
+        mut repairs: Vec<&'static str>,
+        claim: Option<(u64, Claim)>,
+    ) -> Outcome {
         let kept = record.clone();
         let judged = self.judge.record(record);
         let record = match judged.verdict {
@@ -442,6 +485,7 @@ impl<'a> Worker<'a> {
                 task,
                 repairs,
                 print,
+                claim,
             },
             Err(error) => Outcome::Refused(Reject::Shape(error.to_string())),
         }

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use st_data::read::Options;
 use st_data::source::{
-    self, ALL, Account, Inputs, Phrases, Rejected, Settings, Sink, Source, SourceError, normalize,
-    table,
+    self, ALL, Account, Inputs, Phrases, Rejected, Settings, Sink, Source, SourceError, Splits,
+    normalize, table,
 };
 use st_schema::{FramePlan, Task};
 use tempfile::NamedTempFile;
@@ -54,6 +54,14 @@ pub(crate) struct Args {
     /// Only these tasks
     #[arg(long, value_name = "TASK,…", value_delimiter = ',')]
     tasks: Vec<Task>,
+    /// Only these splits, as far as a source has them (train, val, test, testA, testB), or `all`
+    #[arg(
+        long = "split",
+        value_name = "SPLIT,…",
+        value_delimiter = ',',
+        default_value = "train"
+    )]
+    splits: Vec<String>,
     /// Only this share of the records, chosen by a hash of their names
     #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
     share: f64,
@@ -122,6 +130,11 @@ fn settings(args: &Args, globals: &Globals) -> anyhow::Result<Settings> {
     }
     settings.plan = FramePlan {
         frames: args.frames as usize,
+    };
+    settings.splits = if args.splits.iter().any(|split| split == "all") {
+        Splits::All
+    } else {
+        Splits::Only(args.splits.clone())
     };
     settings.share = args.share;
     settings.tasks = (!args.tasks.is_empty()).then(|| args.tasks.clone());
@@ -351,6 +364,9 @@ fn report(accounts: &[Account]) -> String {
                 "\n{}: {} read as {} ({})",
                 account.source, file.file, file.form, file.means
             );
+        }
+        for (note, count) in &account.notes {
+            let _ = write!(text, "\n{}: {note} ({count} times)", account.source);
         }
         for example in &account.examples {
             let _ = write!(
