@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod media;
 mod shard;
 mod stats;
 mod synth;

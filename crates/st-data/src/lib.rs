@@ -1,6 +1,7 @@
 //! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.
 
 pub mod dataset;
+pub mod inventory;
 pub mod ledger;
 pub mod read;
 pub mod registry;

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
+use st_data::inventory::{self, Inventory};
 use st_data::ledger::{Ledger, RejectLine, Settings, validate};
 use st_data::registry::{self, Registry};
 use st_schema::{DatasetFile, Record};
@@ -20,13 +21,14 @@ fn schema<T: JsonSchema>(id: &str) -> Value {
     schema
 }
 
-fn all() -> [(&'static str, Value); 5] {
+fn all() -> [(&'static str, Value); 6] {
     [
         ("record", schema::<Record>("record")),
         ("dataset", schema::<DatasetFile>("dataset")),
         ("reject", schema::<RejectLine>("reject")),
         ("validate", schema::<Ledger>("validate")),
         ("sources", schema::<Registry>("sources")),
+        ("media", schema::<Inventory>("media")),
     ]
 }
 
@@ -102,6 +104,23 @@ fn what_is_written_fits() {
         "dataset",
         &serde_json::json!({"datasets": [{"json_path": "a", "data_folder": "b", "sampling_stategy": "all"}]}),
     );
+}
+
+#[test]
+fn an_inventory_fits() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(
+        &path,
+        "{\"video\":\"a.mp4\",\"source\":\"vidstg\"}\nnothing\n",
+    )
+    .unwrap();
+    let mut inputs = st_data::dataset::inputs(&[path]).unwrap();
+    inputs[0].media = Some(folder.path().join("media"));
+    let survey = inventory::survey(&inputs, &st_data::read::Options::default(), |_| ()).unwrap();
+    let inventory = Inventory::of(&survey, registry::builtin());
+    assert_eq!(inventory.total.missing, 1);
+    fits("media", &serde_json::to_value(&inventory).unwrap());
 }
 
 /// The registry as it stands in its file, and not only as it is read.

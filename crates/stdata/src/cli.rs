@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
+    completions, media, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
 };
 use crate::globals::GlobalArgs;
 
@@ -28,6 +28,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a synthetic dataset with exact truth
     Synth(synth::Args),
+    /// Tell which media files are there, and link those that lie elsewhere
+    Media(media::Args),
     /// Judge every record of a dataset; nothing is lost
     Validate(validate::Args),
     /// Turn a source's raw annotations into records

@@ -33,6 +33,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
     let globals = Globals::resolve(&cli.globals)?;
     match &cli.command {
         Command::Synth(args) => commands::synth::run(args, &globals),
+        Command::Media(args) => commands::media::run(args, &globals),
         Command::Validate(args) => commands::validate::run(args, &globals),
         Command::Normalize(args) => commands::normalize::run(args, &globals),
         Command::Shard(args) => commands::shard::run(args, &globals),

@@ -63,10 +63,40 @@ impl Identifier {
         }
     }
 
-    /// The page of the file with that identifier, where one can be told from it.
+    /// Where the file that a path means can be downloaded, where the path tells.
     #[must_use]
-    pub fn address(self, id: &str) -> Option<String> {
-        (self == Self::Youtube).then(|| format!("https://www.youtube.com/watch?v={id}"))
+    pub fn address(self, path: &str) -> Option<String> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let identity = self.of(stem)?;
+        match self {
+            Self::Youtube => Some(format!("https://www.youtube.com/watch?v={}", identity.id)),
+            Self::Coco => {
+                let parent = parent.rsplit('/').next().unwrap_or_default();
+                let split = stem
+                    .strip_prefix("COCO_")
+                    .and_then(|rest| rest.split_once('_'));
+                let split = split.map_or(parent, |(split, _)| split);
+                let known = [
+                    "train2014",
+                    "val2014",
+                    "test2014",
+                    "test2015",
+                    "train2017",
+                    "val2017",
+                    "test2017",
+                ];
+                let name = if split.ends_with("2017") {
+                    &identity.id
+                } else {
+                    stem
+                };
+                known
+                    .contains(&split)
+                    .then(|| format!("http://images.cocodataset.org/{split}/{name}.jpg"))
+            }
+            Self::Charades | Self::Number | Self::Stem => None,
+        }
     }
 }
 
@@ -172,6 +202,27 @@ mod tests {
         ] {
             assert_eq!(of(Identifier::Youtube, no), None, "{no}");
         }
+    }
+
+    #[test]
+    fn addresses_are_told_from_paths() {
+        let of = |identifier: Identifier, path: &str| identifier.address(path).unwrap_or_default();
+        assert_eq!(
+            of(Identifier::Youtube, "a/v_-a_bcdefghi.mkv"),
+            "https://www.youtube.com/watch?v=-a_bcdefghi"
+        );
+        let coco = "http://images.cocodataset.org";
+        assert_eq!(
+            of(Identifier::Coco, "COCO_train2014_000000000009.jpg"),
+            format!("{coco}/train2014/COCO_train2014_000000000009.jpg")
+        );
+        assert_eq!(
+            of(Identifier::Coco, "coco/val2017/000000000139.jpg"),
+            format!("{coco}/val2017/000000000139.jpg")
+        );
+        // Without a folder the picture may be of several.
+        assert_eq!(of(Identifier::Coco, "000000000139.jpg"), "");
+        assert_eq!(of(Identifier::Number, "0001/5.mp4"), "");
     }
 
     #[test]

@@ -265,6 +265,15 @@ impl Registry {
         self.collection(source.media.as_deref()?)
     }
 
+    /// The media of what a dataset file calls `name`: a source's, or a collection of that very name.
+    #[must_use]
+    pub fn media_of(&self, name: &str) -> Option<&Collection> {
+        let source = self.recognize(name);
+        source
+            .and_then(|source| self.collection_of(source))
+            .or_else(|| self.collection(name))
+    }
+
     /// The source that a dataset file means by `name`: case and punctuation do not count, aliases do, and a name that goes on
     /// after that of a source (`vidor_svg`) means the source with the longest such name.
     #[must_use]
@@ -293,8 +302,9 @@ impl Registry {
 /// Letters a name must have before names that merely begin like it are taken for it.
 const SHORTEST_BEGINNING: usize = 4;
 
-/// Lower case, without what separates words.
-fn plain(name: &str) -> String {
+/// A name without what different hands write differently: lower case, without what separates words.
+#[must_use]
+pub fn plain(name: &str) -> String {
     let kept = name
         .chars()
         .filter(|letter| letter.is_alphanumeric() || *letter == '+');

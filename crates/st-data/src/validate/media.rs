@@ -8,6 +8,7 @@ use st_media::{ClipRequest, Limits, Truncated};
 use st_schema::{FramePlan, Media, Meta, Record};
 
 use super::{Notebook, Rule};
+use crate::inventory::link::LinkRoots;
 
 /// How closely media files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +27,8 @@ pub struct MediaCheck {
     folder: PathBuf,
     /// The folder without links, when it exists.
     real: Option<PathBuf>,
+    /// Where links may lead, because `stdata media link` made them.
+    linked: LinkRoots,
     depth: MediaDepth,
     seen: Mutex<HashMap<String, Arc<OnceLock<State>>>>,
 }
@@ -67,6 +70,7 @@ impl MediaCheck {
     pub fn new(folder: PathBuf, depth: MediaDepth) -> Self {
         let real = fs_err::canonicalize(&folder).ok();
         Self {
+            linked: LinkRoots::of(&folder),
             folder,
             real,
             depth,
@@ -141,7 +145,7 @@ impl MediaCheck {
         let Ok(target) = fs_err::canonicalize(&path) else {
             return State::Missing;
         };
-        if !target.starts_with(real) {
+        if !target.starts_with(real) && !self.linked.hold(&target) {
             return State::Outside(target);
         }
         match fs_err::metadata(&target) {

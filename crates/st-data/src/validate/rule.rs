@@ -98,7 +98,7 @@ rules! {
     PathUnsafe "path-unsafe" Reject "The media path is empty, absolute, a URL, or leads out of the media folder." r#""video": "../a.mp4""# None;
     MediaFolder "media-folder" Warn "The media folder does not exist: no media file was looked at." r"data_folder: media/vidor" None;
     MediaMissing "media-missing" Reject "The media file does not exist." r#""video": "gone.mp4""# None;
-    MediaLink "media-link" Reject "The media file is a link that leads out of the media folder." r"a.mp4 -> /elsewhere/a.mp4" None;
+    MediaLink "media-link" Reject "The media file is a link that leads out of the media folder, and `stdata media link` did not make it." r"a.mp4 -> /elsewhere/a.mp4" None;
     MediaEmpty "media-empty" Reject "The media file has no bytes." r"an empty a.mp4" None;
     MediaUnreadable "media-unreadable" Reject "The media file, or a frame of the clip, cannot be decoded (`--media` reads the file's facts, `--deep` decodes the clip)." r"a.mp4 that holds text" None;
     MetaSize "meta-size" Repair "Width or height differ from the file's." r#""width": 640 for a file of 1280x720"# Some("the file's size is written");
