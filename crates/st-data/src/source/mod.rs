@@ -32,6 +32,41 @@ mod tests;
 // One line for each adapter, sorted.
 mod agqa;
 mod charades_sta;
+mod intent_qa;
+mod internvid_10m_flt;
+mod internvid_g;
+mod kinetics;
+mod moment_10m;
+mod muse;
+mod next_qa;
+mod panda_70m;
+mod queryd;
+mod refcoco;
+mod refcoco_mdetr_eval;
+mod sharegpt4video;
+mod star;
+mod sthsth_v2;
+mod textvr;
+mod vcg_plus_112k;
+mod videochat2_conv;
+mod videochatgpt_100k;
+mod vitt;
+mod vtg_it;
+mod vtimellm_stage2;
+mod webvid_10m;
+mod webvid_caption;
+mod webvid_qa;
+mod youcook2;
+mod youcook2_caption;
+
+// What several adapters share.
+mod clock;
+mod dialogue;
+mod gesm;
+mod referring;
+mod slots;
+mod spelled;
+mod videochat2;
 
 pub use account::{Account, Example, FileAccount, table};
 pub use container::{Container, literal};
@@ -48,7 +83,38 @@ use st_schema::Task;
 use st_schema::units::{BoxConvention, TimeConvention};
 
 /// Every source, one line each, sorted by name.
-pub const ALL: &[&dyn Source] = &[&agqa::Agqa, &charades_sta::CharadesSta];
+pub static ALL: &[&dyn Source] = &[
+    &agqa::Agqa,
+    &charades_sta::CharadesSta,
+    &intent_qa::IntentQa,
+    &internvid_10m_flt::Internvid10mFlt,
+    &internvid_g::InternvidG,
+    &kinetics::Kinetics,
+    &moment_10m::Moment10m,
+    &muse::Muse,
+    &next_qa::NextQa,
+    &panda_70m::Panda70m,
+    &queryd::QuerYd,
+    &refcoco::REFCOCO_SET,
+    &refcoco_mdetr_eval::RefcocoMdetrEval,
+    &refcoco::REFCOCO_PLUS_SET,
+    &refcoco::REFCOCOG_SET,
+    &sharegpt4video::Sharegpt4video,
+    &star::Star,
+    &sthsth_v2::SthsthV2,
+    &textvr::TextVr,
+    &vcg_plus_112k::VcgPlus112k,
+    &videochat2_conv::Videochat2Conv,
+    &videochatgpt_100k::Videochatgpt100k,
+    &vitt::Vitt,
+    &vtg_it::VtgIt,
+    &vtimellm_stage2::VTimeLlmStage2,
+    &webvid_10m::Webvid10m,
+    &webvid_caption::WebvidCaption,
+    &webvid_qa::WebvidQa,
+    &youcook2::Youcook2,
+    &youcook2_caption::Youcook2Caption,
+];
 
 /// What a source is: everything about it but the conversion.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,8 @@ pub(super) enum Group {
     Timed(f64, [f64; 4]),
     /// A time on its own.
     Time(f64),
+    /// `(WIDTH, HEIGHT)`, a point.
+    Point([f64; 2]),
     /// Anything else, by its first byte.
     Malformed(usize),
 }
@@ -138,6 +140,12 @@ fn group(text: &str, rest: &[Placed], first: &Placed) -> (Group, usize) {
             Some(corners) => (Group::Box(corners), 4),
             None => (Group::Malformed(first.start), run(text, rest)),
         },
+        Some('(') if first.axis == Axis::Width => {
+            match take(text, rest, [Axis::Width, Axis::Height], ')') {
+                Some(point) => (Group::Point(point), 2),
+                None => (Group::Malformed(first.start), run(text, rest)),
+            }
+        }
         _ if first.axis == Axis::Temporal => {
             let next = rest.get(1).map_or("", |next| &text[first.end..next.start]);
             let opens = next
@@ -203,7 +211,7 @@ fn shapes(number: usize, groups: &[Group], notebook: &mut Notebook<'_>) {
             Group::Box(corners) | Group::Timed(_, corners) => {
                 corners_in_order(number, corners, notebook);
             }
-            Group::Span(_) | Group::Time(_) => {}
+            Group::Span(_) | Group::Time(_) | Group::Point(_) => {}
         }
     }
 }

@@ -123,6 +123,7 @@ fn change_groups(record: &mut Record, change: impl Fn(&mut Vec<Group>)) {
                 Group::Span(ends) => (ends, &[]),
                 Group::Time(time) => (std::slice::from_ref(time), &[]),
                 Group::Box(corners) => (&[], corners),
+                Group::Point(point) => (&[], point),
                 Group::Timed(time, corners) => (std::slice::from_ref(time), corners),
                 Group::Malformed(_) => (&[], &[]),
             };

@@ -85,7 +85,7 @@ rules! {
     VariablesIncomplete "variables-incomplete" Repair "One of the six lists is missing, at which the original's trainer stops." r#""variables": {"temporal_input_locations": []}"# Some("the missing lists are added, empty");
     PlaceholderCount "placeholder-count" Reject "An axis and side has more or fewer numbers than placeholders." r"{<TEMP-OUTPUT><TEMP-OUTPUT>} with [0.1]" None;
     ValueRange "value-range" Reject "A number lies outside [0, 1]." r#""temporal_output_locations": [1.2]"# Some("the number is cut to [0, 1], as the original's writer does with boxes");
-    GroupMalformed "group-malformed" Reject "Placeholders in brackets are neither a span {TEMP TEMP} nor a box [WIDTH HEIGHT WIDTH HEIGHT]." r"[<WIDTH-OUTPUT><HEIGHT-OUTPUT><WIDTH-OUTPUT>]" None;
+    GroupMalformed "group-malformed" Reject "Placeholders in brackets are neither a span {TEMP TEMP} nor a box [WIDTH HEIGHT WIDTH HEIGHT] nor a point (WIDTH, HEIGHT)." r"[<WIDTH-OUTPUT><HEIGHT-OUTPUT><WIDTH-OUTPUT>]" None;
     SpanOrder "span-order" Reject "A span ends before it starts." r"{0.9, 0.1}" None;
     BoxOrder "box-order" Reject "A box's second corner lies left of or above its first." r"[0.9, 0.1, 0.2, 0.8]" Some("the corners are put in order");
     BoxArea "box-area" Reject "A box has no area." r"[0.2, 0.1, 0.2, 0.8]" None;

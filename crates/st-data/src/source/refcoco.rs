@@ -1,0 +1,151 @@
+//! `RefCOCO`, `RefCOCO`+ and `RefCOCOg`: pickled lists of refs beside COCO's `instances.json`; xywh in pixels. Also Shikra's one-line
+//! form, xyxy. Each sentence gives a rec and a reg record.
+
+use serde::Deserialize;
+use st_schema::Task;
+use st_schema::units::BoxConvention;
+
+use super::referring::{Image, both, shikra};
+use super::{
+    Container, Drafts, Files, Info, RawItem, Reject, Sample, Side, SideKey, Sides, Source,
+};
+
+/// COCO's images and annotations, both in `instances.json`.
+const COCO: &[Side] = &[
+    Side {
+        name: "images",
+        pattern: "instances.json",
+        container: Container::JsonListAt(&["images"]),
+        key: SideKey::Field("id"),
+        fields: &["file_name", "width", "height"],
+        needed: false,
+    },
+    Side {
+        name: "annotations",
+        pattern: "instances.json",
+        container: Container::JsonListAt(&["annotations"]),
+        key: SideKey::Field("id"),
+        fields: &["image_id", "bbox"],
+        needed: false,
+    },
+];
+
+const FILES: &[Files] = &[
+    Files {
+        form: "refs",
+        pattern: "refs(*).p",
+        container: Container::PickleList,
+        means: "a list of refs with their sentences, beside instances.json; xywh in pixels",
+    },
+    Files {
+        form: "shikra",
+        pattern: "*.jsonl",
+        container: Container::Json,
+        means: "Shikra's lines of {img_path, expression, bbox, width, height}; xyxy in pixels",
+    },
+];
+
+/// What differs between the three.
+const fn info(name: &'static str, about: &'static str) -> Info {
+    Info {
+        name,
+        version: 1,
+        about,
+        files: FILES,
+        sides: COCO,
+        with: &[],
+        time: None,
+        boxes: Some(BoxConvention::XYWH_PIXELS),
+        tasks: &[Task::Rec, Task::Reg],
+        open_questions: &[
+            "The pickles' protocol and string types are not confirmed: protocols 0 to 5 and 8-bit strings are read.",
+        ],
+        example: Sample::new(
+            "shikra",
+            r#"{"img_path": "COCO_train2014_000000900101.jpg", "expression": "man on far left", "bbox": [10.25, 20.5, 110.25, 321.25], "height": 480, "width": 640}"#,
+        ),
+    }
+}
+
+static REFCOCO: Info = info(
+    "refcoco",
+    "Objects of COCO images and short expressions for them, some by place.",
+);
+static REFCOCO_PLUS: Info = info(
+    "refcoco_plus",
+    "Objects of COCO images and short expressions for them, none by place.",
+);
+static REFCOCOG: Info = info(
+    "refcocog",
+    "Objects of COCO images and whole sentences about them.",
+);
+
+/// One of the three sets.
+pub(super) struct Refer(&'static Info);
+
+/// `RefCOCO`.
+pub(super) static REFCOCO_SET: Refer = Refer(&REFCOCO);
+/// `RefCOCO`+.
+pub(super) static REFCOCO_PLUS_SET: Refer = Refer(&REFCOCO_PLUS);
+/// `RefCOCOg`.
+pub(super) static REFCOCOG_SET: Refer = Refer(&REFCOCOG);
+
+impl Source for Refer {
+    fn info(&self) -> &'static Info {
+        self.0
+    }
+
+    fn convert(
+        &self,
+        item: &RawItem<'_>,
+        sides: &Sides,
+        out: &mut Drafts<'_>,
+    ) -> Result<(), Reject> {
+        convert(item, sides, out)
+    }
+}
+
+#[derive(Deserialize)]
+struct Ref {
+    #[serde(rename = "ref_id")]
+    id: u64,
+    ann_id: u64,
+    image_id: u64,
+    split: String,
+    sentences: Vec<Sentence>,
+}
+
+#[derive(Deserialize)]
+struct Sentence {
+    sent_id: u64,
+    sent: String,
+}
+
+#[derive(Deserialize)]
+struct Annotation {
+    image_id: u64,
+    bbox: [f64; 4],
+}
+
+fn convert(item: &RawItem<'_>, sides: &Sides, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
+    if item.form == "shikra" {
+        return shikra(item, drafts);
+    }
+    let item: Ref = item.parse()?;
+    drafts.split(&item.split)?;
+    let annotation: Annotation = sides.parse("annotations", &item.ann_id.to_string())?;
+    if annotation.image_id != item.image_id {
+        let message = format!(
+            "ref {} is about image {}, its annotation {} about image {}",
+            item.id, item.image_id, item.ann_id, annotation.image_id
+        );
+        return Err(Reject::unusable("images-differ", message));
+    }
+    // The file name of the ref has a number more; the one of the image is that of the file.
+    let image: Image = sides.parse("images", &item.image_id.to_string())?;
+    for sentence in &item.sentences {
+        let id = format!("{}_{}", item.id, sentence.sent_id);
+        both(&id, &image, &sentence.sent, annotation.bbox, None, drafts);
+    }
+    Ok(())
+}
