@@ -1,6 +1,7 @@
 //! Scores grounding answers: metrics, benchmark protocols, baselines, reports.
 //!
-//! A score needs the result file only, no model: [`score::read_lines`], [`score::score_lines`], [`score::Table::of`].
+//! A score needs the result file only, no model: [`score_file`] and [`Table::of`], or
+//! [`score::read_lines`] and [`score::score_lines`] where the lines are wanted too.
 //! Two protocols are kept apart. [`Protocol::Original`] reproduces the numbers of the released Python scorer with its
 //! quirks, so that published tables can be compared; [`Protocol::Strict`] counts every record and uses one threshold
 //! rule. The price is two pieces of arithmetic for each task; `docs/evaluation.md` lists where they differ.
@@ -26,9 +27,11 @@ pub mod captions;
 pub mod original;
 pub mod report;
 pub mod score;
+mod score_file;
 pub mod strict;
 
 pub use bootstrap::{Bootstrap, Interval, PairedDifference};
-pub use prediction::{InputNumbers, Prediction, TruthBoxes, VideoTruth};
+pub use prediction::{InputNumbers, Prediction, Text, TruthBoxes, VideoTruth};
 pub use score::{Measure, MetricScore, Outcome, Protocol, RecordScore, Table, Unparsed, Values};
+pub use score_file::score_file;
 pub use task::{EvalTask, UnknownEvalTask};

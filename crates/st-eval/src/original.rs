@@ -398,7 +398,7 @@ fn box_iou(a: [f64; 4], b: [f64; 4]) -> f64 {
     if union == 0.0 { 0.0 } else { shared / union }
 }
 
-fn converted(record: &Prediction) -> Result<&str, OriginalError> {
+fn converted<'a>(record: &'a Prediction<'_>) -> Result<&'a str, OriginalError> {
     required(record.converted_outputs.as_ref(), "converted_outputs")?
         .as_deref()
         .ok_or(OriginalError::NotText)

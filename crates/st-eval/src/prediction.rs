@@ -1,6 +1,8 @@
 //! One line of a result file, in the original's fields.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -8,16 +10,17 @@ use serde::{Deserialize, Deserializer};
 /// What was predicted for one record, as the original's inference writes it and this project's `steval predict` too.
 ///
 /// A field that is absent is `None`, one that is `null` is `Some(None)`: the original stops on either, with different
-/// exceptions. Fields that no score needs are not kept.
+/// exceptions. Fields that no score needs are not kept. Texts are borrowed from the line where they can be: copying them is
+/// most of the work of reading a file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Prediction {
+pub struct Prediction<'a> {
     /// The model's text with coordinate tokens.
-    #[serde(deserialize_with = "present")]
-    pub outputs: Option<Option<String>>,
+    #[serde(borrow, deserialize_with = "present")]
+    pub outputs: Option<Option<Text<'a>>>,
     /// The same text with numbers for tokens.
-    #[serde(deserialize_with = "present")]
-    pub converted_outputs: Option<Option<String>>,
+    #[serde(borrow, deserialize_with = "present")]
+    pub converted_outputs: Option<Option<Text<'a>>>,
     /// REC truth: `x1, y1, x2, y2` as fractions.
     #[serde(deserialize_with = "present")]
     pub gt_bbox: Option<Option<Vec<f64>>>,
@@ -36,23 +39,77 @@ pub struct Prediction {
     /// How many frames the model saw.
     pub frame_num: Option<u64>,
     /// `rec`: the image; the video tasks have [`Prediction::video_path`].
-    pub image_path: Option<String>,
+    #[serde(borrow)]
+    pub image_path: Option<Text<'a>>,
     /// The video.
-    pub video_path: Option<String>,
+    #[serde(borrow)]
+    pub video_path: Option<Text<'a>>,
     /// The question.
-    pub prompt: Option<String>,
+    #[serde(borrow)]
+    pub prompt: Option<Text<'a>>,
     /// REC: what the question names.
-    pub event: Option<String>,
+    #[serde(borrow)]
+    pub event: Option<Text<'a>>,
     /// TVG: what the question describes.
-    pub caption: Option<String>,
+    #[serde(borrow)]
+    pub caption: Option<Text<'a>>,
     /// Why there is no answer: the media could not be read, say. Ours; the original has no such field.
-    pub error: Option<String>,
+    #[serde(borrow)]
+    pub error: Option<Text<'a>>,
     /// The record's place in the benchmark's file, from 0. Ours.
     pub index: Option<u64>,
     /// The numbers in the question: ours and the original's.
     pub variables: InputNumbers,
     /// REC: the other things in the picture that could have been meant, `x1, y1, x2, y2` as fractions. Ours.
     pub other_boxes: Vec<[f64; 4]>,
+}
+
+/// A text of a line: a piece of it, or a copy where the line has escapes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    /// The same, without the line that it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
 }
 
 /// The numbers of a question that a score or a baseline can use.
@@ -67,13 +124,46 @@ pub struct InputNumbers {
     pub spatial_height_input_locations: Vec<f64>,
 }
 
-impl Prediction {
+impl<'a> Prediction<'a> {
     /// Reads one line.
     ///
     /// # Errors
     /// When the line is not a JSON object of this shape.
-    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
+    pub fn parse(line: &'a str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(line)
+    }
+
+    /// Reads one line that may be no text.
+    ///
+    /// # Errors
+    /// When the line is not a JSON object of this shape, or a text in it is not UTF-8.
+    pub fn parse_bytes(line: &'a [u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(line)
+    }
+
+    /// The same, without the line that it was read from.
+    #[must_use]
+    pub fn into_owned(self) -> Prediction<'static> {
+        let own = |text: Option<Text<'a>>| text.map(Text::into_owned);
+        Prediction {
+            outputs: self.outputs.map(own),
+            converted_outputs: self.converted_outputs.map(own),
+            image_path: own(self.image_path),
+            video_path: own(self.video_path),
+            prompt: own(self.prompt),
+            event: own(self.event),
+            caption: own(self.caption),
+            error: own(self.error),
+            gt_bbox: self.gt_bbox,
+            gt: self.gt,
+            split: self.split,
+            width: self.width,
+            height: self.height,
+            frame_num: self.frame_num,
+            index: self.index,
+            variables: self.variables,
+            other_boxes: self.other_boxes,
+        }
     }
 
     /// The model's text, empty when there is none.

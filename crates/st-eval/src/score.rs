@@ -380,11 +380,11 @@ pub fn metrics(protocol: Protocol, task: EvalTask) -> &'static [MetricDef] {
 }
 
 /// One line of a result file, read or not.
-pub type Line = Result<Prediction, String>;
+pub type Line<'a> = Result<Prediction<'a>, String>;
 
 /// Reads a result file's text, in parallel; blank lines are left out. Each line keeps its number, from 1.
 #[must_use]
-pub fn read_lines(text: &str) -> Vec<(usize, Line)> {
+pub fn read_lines(text: &str) -> Vec<(usize, Line<'_>)> {
     let lines: Vec<(usize, &str)> = text
         .split('\n')
         .enumerate()
@@ -414,19 +414,29 @@ pub fn score_lines(
 ) -> Vec<RecordScore> {
     lines
         .par_iter()
-        .map(|(number, line)| match line {
-            Ok(record) => score_record(protocol, task, *number, record),
-            Err(why) => RecordScore {
-                line: *number,
-                index: None,
-                media: String::new(),
-                outcome: Outcome::Unreadable(why.clone()),
-                counted: protocol == Protocol::Strict,
-                values: Values::zero(task),
-                named_choice: None,
-            },
-        })
+        .map(|(number, line)| score_line(protocol, task, *number, line))
         .collect()
+}
+
+/// Scores one line, read or not.
+pub(crate) fn score_line(
+    protocol: Protocol,
+    task: EvalTask,
+    number: usize,
+    line: &Line,
+) -> RecordScore {
+    match line {
+        Ok(record) => score_record(protocol, task, number, record),
+        Err(why) => RecordScore {
+            line: number,
+            index: None,
+            media: String::new(),
+            outcome: Outcome::Unreadable(why.clone()),
+            counted: protocol == Protocol::Strict,
+            values: Values::zero(task),
+            named_choice: None,
+        },
+    }
 }
 
 /// Scores one record.
@@ -480,7 +490,7 @@ fn strict_outcome(task: EvalTask, record: &Prediction) -> (Outcome, bool, Values
         Err(error) => return (Outcome::Unreadable(truth_message(&error)), true, zero),
     };
     if let Some(why) = &record.error {
-        return (Outcome::Failed(why.clone()), true, zero);
+        return (Outcome::Failed(why.to_string()), true, zero);
     }
     match answer::read(task, record.text()).and_then(|answer| strict::score(task, &truth, &answer))
     {

@@ -7,7 +7,7 @@ use anyhow::bail;
 use rayon::prelude::*;
 use serde::Serialize;
 use st_eval::baseline::{self, Constant};
-use st_eval::captions::CaptionTable;
+use st_eval::captions::{CaptionError, CaptionScore, CaptionTable};
 use st_eval::score::{self, Line};
 use st_eval::strict::Truth;
 use st_eval::{Bootstrap, EvalTask, Outcome, Protocol, RecordScore, Table};
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Also search the constant answer that scores best without looking
     #[arg(long)]
     pub(crate) constant: bool,
+    /// Folder with METEOR 1.5's resources, for ELC's captions
+    #[arg(long, value_name = "DIR")]
+    pub(crate) meteor: Option<PathBuf>,
     /// Write each record's score to DIR/NAME.scores.jsonl and .parquet
     #[arg(long, value_name = "DIR")]
     pub(crate) per_record: Option<PathBuf>,
@@ -137,12 +140,13 @@ pub(crate) fn score_file(
     };
     let mut troubles = troubles(&scores);
     let captions = if task == EvalTask::Elc {
-        judge_captions(args.protocol, &lines, &mut troubles)
+        judge_captions(args.protocol, &lines, args.meteor.as_deref(), &mut troubles)?
     } else {
         None
     };
     if let Some(folder) = &args.per_record {
-        write_records(folder, path, task, &scores)?;
+        let captions = captions.as_ref().map_or(&[][..], |table| &table.items);
+        write_records(folder, path, task, &scores, captions)?;
     }
     Ok(FileScore {
         file: name,
@@ -153,21 +157,25 @@ pub(crate) fn score_file(
     })
 }
 
+/// ELC's caption metrics; where they are not defined, that is a trouble and no failure.
 fn judge_captions(
     protocol: Protocol,
     lines: &[(usize, Line)],
+    meteor: Option<&Path>,
     troubles: &mut Vec<Trouble>,
-) -> Option<CaptionTable> {
-    CaptionTable::of(protocol, lines)
-        .map_err(|error| {
-            let why = format!("captions: no reference has a word; the original stops with {error}");
+) -> anyhow::Result<Option<CaptionTable>> {
+    match CaptionTable::of(protocol, lines, meteor) {
+        Ok(table) => Ok(Some(table)),
+        Err(error @ CaptionError::Undefined(_)) => {
             troubles.push(Trouble {
                 line: 0,
                 kind: "crash",
-                why,
+                why: format!("captions: {error}"),
             });
-        })
-        .ok()
+            Ok(None)
+        }
+        Err(error @ CaptionError::Meteor(_)) => Err(error.into()),
+    }
 }
 
 fn truths(task: EvalTask, lines: &[(usize, Line)]) -> Vec<Truth> {
@@ -182,6 +190,7 @@ fn write_records(
     file: &Path,
     task: EvalTask,
     scores: &[RecordScore],
+    captions: &[(usize, CaptionScore)],
 ) -> anyhow::Result<()> {
     fs_err::create_dir_all(folder)?;
     let stem = file.file_stem().map_or_else(
@@ -190,11 +199,11 @@ fn write_records(
     );
     write_atomically(
         &folder.join(format!("{stem}.scores.jsonl")),
-        &records::to_json_lines(scores)?,
+        &records::to_json_lines(scores, captions)?,
     )?;
     write_atomically(
         &folder.join(format!("{stem}.scores.parquet")),
-        &records::to_parquet(scores)?,
+        &records::to_parquet(scores, captions)?,
     )?;
     Ok(())
 }
