@@ -161,3 +161,73 @@ fn another_model_does_not_continue_the_file() {
         "{text}"
     );
 }
+
+#[test]
+fn constrained_answers_hold_only_coordinates_that_can_be_meant_and_say_so() {
+    use st_schema::answer::FaultKind;
+    let fixture = Fixture::new(6);
+    let out = fixture.path("out");
+    let outcome = fixture.predict(&out).arg("--constrained").output().unwrap();
+    assert!(
+        outcome.status.success(),
+        "{}",
+        String::from_utf8_lossy(&outcome.stderr)
+    );
+    let free = fixture.path("free");
+    assert!(fixture.predict(&free).output().unwrap().status.success());
+    let faults = |folder: &std::path::Path| -> usize {
+        lines(&std::fs::read(folder.join("rec.jsonl")).unwrap())
+            .iter()
+            .filter_map(|line| {
+                st_schema::answer::parse(st_schema::Task::Reg, line["outputs"].as_str()?).ok()
+            })
+            .flat_map(|answer| answer.faults)
+            // What the limit of 24 tokens cuts off is malformed.
+            .filter(|fault| !matches!(fault.kind, FaultKind::Malformed | FaultKind::Stray))
+            .count()
+    };
+    assert_eq!(faults(&out), 0);
+    let answers = lines(&std::fs::read(out.join("rec.jsonl")).unwrap());
+    assert!(answers.iter().all(|line| line["constrained"] == true));
+    let score = std::process::Command::new(env!("CARGO_BIN_EXE_steval"))
+        .args(["score", "--json"])
+        .arg(out.join("rec.jsonl"))
+        .output()
+        .unwrap();
+    let tables: Value = serde_json::from_slice(&score.stdout).unwrap();
+    assert_eq!(tables[0]["constrained"], 6);
+    // The free run's file is another one: it is not continued, and not counted as constrained.
+    let outcome = fixture
+        .predict(&free)
+        .arg("--constrained")
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(2));
+}
+
+#[test]
+fn beams_repeat_and_do_not_go_with_sampling() {
+    let fixture = Fixture::new(5);
+    let (one, other) = (fixture.path("one"), fixture.path("other"));
+    for (out, batch) in [(&one, "5"), (&other, "2")] {
+        let outcome = fixture
+            .predict_batches(out, batch)
+            .args(["--beams", "3"])
+            .output()
+            .unwrap();
+        assert!(
+            outcome.status.success(),
+            "{}",
+            String::from_utf8_lossy(&outcome.stderr)
+        );
+    }
+    let read = |out: &std::path::Path| std::fs::read(out.join("rec.jsonl")).unwrap();
+    assert_eq!(read(&one), read(&other));
+    let outcome = fixture
+        .predict(&fixture.path("warm"))
+        .args(["--beams", "3", "--temperature", "1"])
+        .output()
+        .unwrap();
+    assert_eq!(outcome.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&outcome.stderr).contains("--beams"));
+}

@@ -58,6 +58,8 @@ pub struct Prediction<'a> {
     pub error: Option<Text<'a>>,
     /// The record's place in the benchmark's file, from 0. Ours.
     pub index: Option<u64>,
+    /// Whether the decoding allowed only well-formed coordinates. Ours.
+    pub constrained: bool,
     /// The numbers in the question: ours and the original's.
     pub variables: InputNumbers,
     /// REC: the other things in the picture that could have been meant, `x1, y1, x2, y2` as fractions. Ours.
@@ -161,6 +163,7 @@ impl<'a> Prediction<'a> {
             height: self.height,
             frame_num: self.frame_num,
             index: self.index,
+            constrained: self.constrained,
             variables: self.variables,
             other_boxes: self.other_boxes,
         }

@@ -224,6 +224,8 @@ pub struct RecordScore {
     pub values: Values,
     /// REC with other things in the picture: whether the box lies nearest to the one that was named.
     pub named_choice: Option<NamedChoice>,
+    /// Whether the decoding allowed only well-formed coordinates.
+    pub constrained: bool,
 }
 
 /// Whether a predicted box chose the thing that was named among all that could have been.
@@ -435,6 +437,7 @@ pub(crate) fn score_line(
             counted: protocol == Protocol::Strict,
             values: Values::zero(task),
             named_choice: None,
+            constrained: false,
         },
     }
 }
@@ -462,6 +465,7 @@ pub fn score_record(
         counted,
         values,
         named_choice,
+        constrained: record.constrained,
     }
 }
 
@@ -562,6 +566,9 @@ pub struct Table {
     pub records: usize,
     /// The denominator.
     pub counted: usize,
+    /// Answers whose decoding allowed only well-formed coordinates: their scores are not those of the model alone.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub constrained: usize,
     /// How many records ended how: `scored`, a kind of unparsed answer, `failed`, `unreadable`, `missing`, `crash`.
     pub outcomes: BTreeMap<&'static str, usize>,
     /// The numbers.
@@ -584,6 +591,11 @@ pub struct NamedChoiceRate {
     pub best_iou: f64,
     /// 95 % bootstrap interval of `chosen`.
     pub interval: Interval,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Table {
@@ -643,6 +655,7 @@ impl Table {
             protocol,
             records,
             counted: counted.len(),
+            constrained: scores.iter().filter(|one| one.constrained).count(),
             outcomes,
             metrics,
             named_choice,
@@ -726,6 +739,7 @@ pub fn add_missing(task: EvalTask, scores: &mut Vec<RecordScore>, benchmark_reco
             counted: true,
             values: Values::zero(task),
             named_choice: None,
+            constrained: false,
         });
     }
 }

@@ -19,11 +19,7 @@ const PIECE: u64 = 1 << 19;
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn score_file(
-    protocol: Protocol,
-    task: EvalTask,
-    path: &Path,
-) -> io::Result<Vec<RecordScore>> {
+pub fn score_file(protocol: Protocol, task: EvalTask, path: &Path) -> io::Result<Vec<RecordScore>> {
     score_pieces(protocol, task, path, PIECE)
 }
 
@@ -136,7 +132,12 @@ mod tests {
     fn pieces_of_any_size_are_the_whole() {
         let folder = std::env::temp_dir().join(format!("st-eval-pieces-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        for text in [TEXT.to_owned(), format!("{TEXT}\n"), format!("\n{TEXT}\n\n"), String::new()] {
+        for text in [
+            TEXT.to_owned(),
+            format!("{TEXT}\n"),
+            format!("\n{TEXT}\n\n"),
+            String::new(),
+        ] {
             let path = folder.join("tvg.jsonl");
             std::fs::write(&path, &text).unwrap();
             for protocol in Protocol::ALL {

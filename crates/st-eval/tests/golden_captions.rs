@@ -171,7 +171,9 @@ fn golden_metrics_meteor() {
             .unwrap();
     let (mut items, mut wrong) = (0, Vec::new());
     for (name, cases) in caption_files(&folder) {
-        let Some(expected) = all.get(&name) else { continue };
+        let Some(expected) = all.get(&name) else {
+            continue;
+        };
         let pairs: Vec<Pair> = cases.iter().map(pair_of).collect();
         let meteor = Meteor::load(resources.as_ref(), &pairs).unwrap();
         let (corpus, ours) = meteor.score(&pairs);
@@ -179,7 +181,10 @@ fn golden_metrics_meteor() {
             let theirs = case["METEOR"].as_f64().unwrap();
             items += 1;
             if (ours - theirs).abs() > METEOR_TOLERANCE {
-                wrong.push(format!("{name} line {}: {ours}, theirs {theirs}", index + 1));
+                wrong.push(format!(
+                    "{name} line {}: {ours}, theirs {theirs}",
+                    index + 1
+                ));
             }
         }
         let theirs = expected["METEOR"].as_f64().unwrap();
@@ -193,7 +198,12 @@ fn golden_metrics_meteor() {
     let right = (items - wrong.len()) as f64;
     #[expect(clippy::cast_precision_loss, reason = "hundreds of items")]
     let enough = items as f64 * METEOR_SHARE;
-    assert!(right >= enough, "{} of {items} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        right >= enough,
+        "{} of {items} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     eprintln!("METEOR: {} of {items} items differ", wrong.len());
 }
 

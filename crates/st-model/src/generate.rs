@@ -4,6 +4,11 @@
 //! what they have in common computed once. Coordinates are ordinary ids behind the vocabulary: a numbered token that is
 //! generated goes back in through the extended input table.
 
+mod beams;
+mod grammar;
+
+pub use grammar::CoordinateGrammar;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +34,9 @@ pub struct GenerateOptions {
     pub temperature: f64,
     /// Sample from the smallest set of most likely tokens whose probabilities sum up to at least this; 1 takes all.
     pub top_p: f64,
+    /// How many answers of a prompt are followed at once; 1 goes from token to token. More than one take no notice of the
+    /// temperature, and only [`generate`] follows them.
+    pub beams: usize,
     /// Seed of the sampling. Each row draws from a stream of its own, so that rows do not depend on each other.
     pub seed: u64,
     /// Ids that end an answer; they are not part of it.
@@ -46,6 +54,7 @@ impl Default for GenerateOptions {
             max_new_tokens: 1024,
             temperature: 0.0,
             top_p: 1.0,
+            beams: 1,
             seed: 0,
             stop: Vec::new(),
             prefill_chunk: 1024,
@@ -60,6 +69,7 @@ impl fmt::Debug for GenerateOptions {
             .field("max_new_tokens", &self.max_new_tokens)
             .field("temperature", &self.temperature)
             .field("top_p", &self.top_p)
+            .field("beams", &self.beams)
             .field("seed", &self.seed)
             .field("stop", &self.stop)
             .field("prefill_chunk", &self.prefill_chunk)
@@ -80,7 +90,8 @@ pub struct Generated {
 /// Answers prompts of any lengths together.
 ///
 /// Prompt `i` looks at clip `clips[i]` of `visual`. Rows are padded at the left, so that all share the column of the next token;
-/// once half of the rows have ended, the cache is cut down to the others. `on_token` hears of each token as it is chosen.
+/// once half of the rows have ended, the cache is cut down to the others. `on_token` hears of each token as it is chosen; with
+/// several beams that is at the end.
 ///
 /// The model should not track gradients.
 ///
@@ -110,6 +121,13 @@ pub fn generate(
     let capacity = batch.columns + options.max_new_tokens - 1;
     let mut cache = KvCache::new(&model.config.text, starts, capacity, &embeds);
     let hidden = prefill(model, &embeds, &mut cache, options.prefill_chunk);
+    if options.beams > 1 {
+        let answers = beams::search(model, hidden, cache, prompts.len(), options);
+        for (row, answer) in answers.iter().enumerate() {
+            answer.ids.iter().for_each(|id| on_token(row, *id));
+        }
+        return answers;
+    }
     decode_rows(model, hidden, cache, &mut rows, options, &mut on_token);
     rows.into_iter().map(|row| row.answer).collect()
 }

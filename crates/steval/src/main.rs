@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod device;
 mod draw;
 mod exit_status;
 mod globals;

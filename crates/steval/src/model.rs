@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use burn::tensor::{Device, Tensor};
 use sha2::{Digest, Sha256};
 use st_model::batch::EncodedRecord;
-use st_model::generate::{GenerateOptions, Session, generate};
+use st_model::generate::{CoordinateGrammar, GenerateOptions, LogitFilter, Session, generate};
 use st_model::init::InitConfig;
 use st_model::input::InputEncoder;
 use st_model::loss::Objective;
@@ -120,6 +120,14 @@ impl Model {
     /// When placeholders and numbers do not fit together.
     pub(crate) fn encode(&self, record: &Record) -> anyhow::Result<EncodedRecord> {
         Ok(self.encoder.encode_prompt(record)?)
+    }
+
+    /// A filter that allows only well-formed coordinates.
+    ///
+    /// # Errors
+    /// When a token of the tokenizer has no text.
+    pub(crate) fn grammar(&self) -> anyhow::Result<LogitFilter> {
+        Ok(CoordinateGrammar::new(self.encoder.tokenizer(), &self.net.config)?.filter())
     }
 
     fn tokens(&self, clips: &[&Features]) -> VisualTokens {

@@ -139,7 +139,12 @@ impl Questions {
     }
 
     /// The line of an answer, or of the reason why there is none.
-    pub(crate) fn line(&self, question: &Question, answer: Result<String, String>) -> Value {
+    pub(crate) fn line(
+        &self,
+        question: &Question,
+        answer: Result<String, String>,
+        constrained: bool,
+    ) -> Value {
         let mut line = Map::new();
         if let Ok(item) = &question.item {
             self.describe(&mut line, item);
@@ -150,6 +155,9 @@ impl Questions {
         line.insert("index".into(), question.index.into());
         if !question.other_boxes.is_empty() {
             line.insert("other_boxes".into(), json!(question.other_boxes));
+        }
+        if constrained {
+            line.insert("constrained".into(), true.into());
         }
         if let Err(why) = answer {
             line.insert("error".into(), why.into());

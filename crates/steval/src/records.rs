@@ -1,5 +1,6 @@
 //! Per-record scores as JSON lines and as Parquet.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,6 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use serde::Serialize;
+use st_eval::captions::CaptionScore;
 use st_eval::{Measure, RecordScore};
 
 /// One row, in the column order of both files.
@@ -25,12 +27,48 @@ struct Row<'a> {
     counted: bool,
     #[serde(flatten)]
     values: st_eval::Values,
+    /// ELC's caption.
+    #[serde(flatten)]
+    caption: Option<Caption>,
+}
+
+/// The metrics of one caption that stand for it.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Caption {
+    bleu_4: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meteor: Option<f64>,
+    rouge_l: f64,
+    cider: f64,
+}
+
+/// The captions of the scores, in their order.
+fn captions_of(scores: &[RecordScore], captions: &[(usize, CaptionScore)]) -> Vec<Option<Caption>> {
+    let by_line: HashMap<usize, Caption> = captions
+        .iter()
+        .map(|(line, score)| {
+            let caption = Caption {
+                bleu_4: score.bleu[3],
+                meteor: score.meteor,
+                rouge_l: score.rouge_l,
+                cider: score.cider,
+            };
+            (*line, caption)
+        })
+        .collect();
+    scores
+        .iter()
+        .map(|score| by_line.get(&score.line).copied())
+        .collect()
 }
 
 /// A JSON object a line.
-pub(crate) fn to_json_lines(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn to_json_lines(
+    scores: &[RecordScore],
+    captions: &[(usize, CaptionScore)],
+) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for score in scores {
+    for (score, caption) in scores.iter().zip(captions_of(scores, captions)) {
         let row = Row {
             line: score.line,
             index: score.index,
@@ -39,6 +77,7 @@ pub(crate) fn to_json_lines(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
             detail: score.outcome.detail(),
             counted: score.counted,
             values: score.values,
+            caption,
         };
         serde_json::to_writer(&mut bytes, &row)?;
         bytes.push(b'\n');
@@ -57,10 +96,18 @@ const SCHEMA: &str = "message scores {
     optional double tiou;
     optional double siou;
     optional double viou;
+    optional double bleu_4;
+    optional double meteor;
+    optional double rouge_l;
+    optional double cider;
 }";
 
 /// The same as one Parquet file with one row group.
-pub(crate) fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn to_parquet(
+    scores: &[RecordScore],
+    captions: &[(usize, CaptionScore)],
+) -> anyhow::Result<Vec<u8>> {
+    let captions = captions_of(scores, captions);
     let schema = Arc::new(parse_message_type(SCHEMA).context("the scores' Parquet schema")?);
     let properties = Arc::new(
         WriterProperties::builder()
@@ -86,6 +133,18 @@ pub(crate) fn to_parquet(scores: &[RecordScore]) -> anyhow::Result<Vec<u8>> {
                 optional::<ByteArrayType>(&mut writer, details)?;
             }
             5 => required::<BoolType>(&mut writer, scores.iter().map(|s| s.counted))?,
+            10.. => {
+                let values = captions.iter().map(|caption| {
+                    let caption = caption.as_ref()?;
+                    match column {
+                        10 => Some(caption.bleu_4),
+                        11 => caption.meteor,
+                        12 => Some(caption.rouge_l),
+                        _ => Some(caption.cider),
+                    }
+                });
+                optional::<DoubleType>(&mut writer, values)?;
+            }
             _ => {
                 let measure =
                     [Measure::Iou, Measure::Tiou, Measure::Siou, Measure::Viou][column - 6];

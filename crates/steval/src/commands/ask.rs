@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use burn::tensor::Device;
 use serde::Serialize;
 use st_eval::strict::Answer;
 use st_eval::{Unparsed, answer};
@@ -16,6 +15,7 @@ use st_schema::answer::compat;
 use st_schema::text::{self, Token};
 use st_schema::{Axis, FramePlan, Frames, Media, Record, Side, Task, Turn, Variables};
 
+use crate::device;
 use crate::draw::{BLUE, Canvas, GREY, INK, RED, WHITE, wrapped};
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
@@ -60,6 +60,12 @@ pub(crate) struct Args {
     /// Seed of the sampling
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     pub(crate) seed: u64,
+    /// Allow only well-formed coordinates
+    #[arg(long)]
+    pub(crate) constrained: bool,
+    /// Where the model runs
+    #[arg(long, value_enum, default_value_t = device::Choice::Cpu)]
+    pub(crate) device: device::Choice,
 }
 
 /// The tasks that one can ask for, and whether their files are images.
@@ -118,7 +124,7 @@ struct Reply {
 pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let is_image = is_image(&args.file)?;
     let task = task(args, is_image)?;
-    let model = Model::open(&args.model, Device::default(), args.untrained)?;
+    let model = Model::open(&args.model, device::open(args.device)?, args.untrained)?;
     let (frames, extent) = look(args, &model, is_image)?;
     let record = record(args, is_image)?;
     let features = model.look(&record.media, &frames)?;
@@ -127,6 +133,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         max_new_tokens: args.max_new_tokens,
         temperature: args.temperature,
         seed: args.seed,
+        filter: args.constrained.then(|| model.grammar()).transpose()?,
         ..GenerateOptions::default()
     };
     let raw = model.stream(&prompt, &features, &options, streamer(globals, extent))?;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use anyhow::{Context, bail};
-use burn::tensor::Device;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,10 +12,11 @@ use st_eval::EvalTask;
 use st_eval::baseline;
 use st_eval::benchmark::{BenchmarkEntry, EvalRecipe, Prompt};
 use st_media::decode_clip;
-use st_model::generate::GenerateOptions;
+use st_model::generate::{GenerateOptions, LogitFilter};
 use st_schema::{ClipKey, FramePlan, Frames, Media};
 use st_shard::ShardReader;
 
+use crate::device;
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
 use crate::model::{Features, Model};
@@ -82,9 +82,18 @@ pub(crate) struct Args {
     /// Sample from the likeliest tokens that make up this share
     #[arg(long, default_value_t = 1.0, value_name = "P")]
     pub(crate) top_p: f64,
+    /// Answers of a record that are followed at once; more than one exclude sampling
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) beams: usize,
+    /// Allow only well-formed coordinates; the result says so, and scores are reported apart
+    #[arg(long)]
+    pub(crate) constrained: bool,
     /// Seed of the sampling
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     pub(crate) seed: u64,
+    /// Where the model runs
+    #[arg(long, value_enum, default_value_t = device::Choice::Cpu)]
+    pub(crate) device: device::Choice,
     /// Of the parts that --task-count makes of each benchmark, do this one, from 0
     #[arg(long, default_value_t = 0, value_name = "I")]
     pub(crate) task_index: usize,
@@ -113,11 +122,20 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
             "--batch and --max-new-tokens are at least 1, and --task-index is below --task-count"
         );
     }
-    let model = Model::open(&args.model, Device::default(), args.untrained)?;
+    if args.beams == 0 || (args.beams > 1 && args.temperature > 0.0) {
+        bail!("--beams is at least 1, and several beams do not go with --temperature");
+    }
+    let model = Model::open(&args.model, device::open(args.device)?, args.untrained)?;
+    let filter = args.constrained.then(|| model.grammar()).transpose()?;
     let shards = args.shards.as_deref().map(ShardReader::open).transpose()?;
     let mut done = Vec::new();
     for entry in &entries {
-        done.push(predict(args, globals, &model, shards.as_ref(), entry)?);
+        let loaded = Loaded {
+            model: &model,
+            shards: shards.as_ref(),
+            filter: filter.clone(),
+        };
+        done.push(predict(args, globals, &loaded, entry)?);
     }
     let text: Vec<String> = done
         .iter()
@@ -194,13 +212,20 @@ fn entries(args: &Args) -> anyhow::Result<Vec<BenchmarkEntry>> {
         .collect())
 }
 
+/// What all benchmarks share.
+struct Loaded<'a> {
+    model: &'a Model,
+    shards: Option<&'a ShardReader>,
+    filter: Option<LogitFilter>,
+}
+
 fn predict(
     args: &Args,
     globals: &Globals,
-    model: &Model,
-    shards: Option<&ShardReader>,
+    loaded: &Loaded<'_>,
     entry: &BenchmarkEntry,
 ) -> anyhow::Result<Done> {
+    let model = loaded.model;
     let mut questions = question::read(entry, &globals.root, model.plan(), args.limit)?;
     let seen = seen_clips(&questions, args.blind)?;
     let slice = questions.list.len().div_ceil(args.task_count).max(1);
@@ -222,7 +247,8 @@ fn predict(
     let kept = results.done;
     let loader = Loader {
         model,
-        shards,
+        shards: loaded.shards,
+        filter: loaded.filter.clone(),
         questions: &questions,
         folder: &entry.media,
     };
@@ -257,7 +283,7 @@ fn settings(args: &Args, entry: &BenchmarkEntry, model: &Model) -> Value {
         Prompt::Fixed(choice) => json!({"fixed": choice}),
         Prompt::Random(seed) => json!({"random": seed}),
     };
-    json!({
+    let mut settings = json!({
         "model": model.fingerprint,
         "task": entry.task(),
         "annotations": entry.annotations,
@@ -269,7 +295,15 @@ fn settings(args: &Args, entry: &BenchmarkEntry, model: &Model) -> Value {
         "temperature": args.temperature,
         "top_p": args.top_p,
         "seed": if args.temperature > 0.0 { Some(args.seed) } else { None },
-    })
+    });
+    // Only where they are not as usual, so that runs of before these flags go on.
+    if args.beams > 1 {
+        settings["beams"] = args.beams.into();
+    }
+    if args.constrained {
+        settings["constrained"] = true.into();
+    }
+    settings
 }
 
 /// The clip that each record is shown: its own, or another record's.
@@ -402,6 +436,8 @@ fn answer_batch(
         max_new_tokens: args.max_new_tokens,
         temperature: args.temperature,
         top_p: args.top_p,
+        beams: args.beams,
+        filter: loader.filter.clone(),
         // Rows of different batches draw differently.
         seed: args.seed.wrapping_add(
             questions
@@ -415,9 +451,11 @@ fn answer_batch(
         .iter()
         .zip(outcomes)
         .map(|(question, outcome)| {
-            loader
-                .questions
-                .line(question, outcome.map(|row| texts[row].clone()))
+            loader.questions.line(
+                question,
+                outcome.map(|row| texts[row].clone()),
+                args.constrained,
+            )
         })
         .collect())
 }
@@ -436,6 +474,7 @@ fn distinct(clips: &[Option<ClipKey>]) -> Vec<ClipKey> {
 struct Loader<'a> {
     model: &'a Model,
     shards: Option<&'a ShardReader>,
+    filter: Option<LogitFilter>,
     questions: &'a Questions,
     /// The media folder as the recipe spells it: part of a clip's name in shards.
     folder: &'a str,

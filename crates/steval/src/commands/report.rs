@@ -9,6 +9,7 @@ use base64::Engine;
 use serde_json::Value;
 use st_eval::baseline::{self, Constant};
 use st_eval::benchmark;
+use st_eval::captions::{CaptionError, CaptionTable};
 use st_eval::report::chart::{self, Series};
 use st_eval::report::{
     Cell, Column, Comparison, NamedChoiceRow, OutcomeRow, Picture, Report, Row, SummaryRow,
@@ -17,7 +18,8 @@ use st_eval::report::{
 use st_eval::score::{self, Line, MetricDef};
 use st_eval::strict::Truth;
 use st_eval::{
-    Bootstrap, EvalTask, Interval, Measure, Outcome, Protocol, RecordScore, Table, answer,
+    Bootstrap, EvalTask, Interval, Measure, Outcome, Prediction, Protocol, RecordScore, Table,
+    answer,
 };
 
 use crate::exit_status::ExitStatus;
@@ -53,6 +55,9 @@ pub(crate) struct Args {
     /// Which rules
     #[arg(long, default_value_t, value_name = "NAME")]
     pub(crate) protocol: Protocol,
+    /// Folder with METEOR 1.5's resources, for ELC's captions
+    #[arg(long, value_name = "DIR")]
+    pub(crate) meteor: Option<PathBuf>,
     /// Pictures of answers, spread over the benchmarks
     #[arg(long, default_value_t = 12, value_name = "N")]
     pub(crate) pictures: usize,
@@ -78,9 +83,11 @@ const CANDIDATES: usize = 40;
 
 /// One run's answers to one benchmark.
 struct RunScores {
-    lines: Vec<(usize, Line)>,
+    lines: Vec<(usize, Line<'static>)>,
     scores: Vec<RecordScore>,
     table: Table,
+    /// ELC's captions; none where no reference has a word.
+    captions: Option<CaptionTable>,
 }
 
 /// One benchmark in all runs.
@@ -103,17 +110,23 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let report = Report {
         title: args.title.clone(),
         subtitle: args.subtitle.clone(),
-        columns: columns(args),
+        columns: columns(args, &benches),
         summary: summary(args, &benches),
         tables: benches
             .iter()
-            .map(|bench| task_table(args, bench))
+            .map(|bench| task_table(args, bench, has_paper(&benches)))
             .collect(),
         loss: args.metrics.as_deref().map(loss_chart).transpose()?,
         named_choice: named_choice(args, &benches),
         pictures: pictures(args, globals, &benches, &mut troubles),
         comparisons: comparisons(args, &benches, &bootstrap),
-        notes: notes(args),
+        notes: notes(
+            args,
+            benches
+                .iter()
+                .flat_map(|bench| bench.runs.iter().flatten())
+                .any(|run| run.table.constrained > 0),
+        ),
     };
     write_atomically(&args.out, render_html(&report)?.as_bytes())?;
     let markdown = render_markdown(&report)?;
@@ -167,7 +180,7 @@ fn load(args: &Args, bootstrap: &Bootstrap) -> anyhow::Result<Vec<Bench>> {
         let mut runs = Vec::new();
         for path in paths {
             runs.push(
-                path.map(|path| score_run(&path, task, args.protocol, bootstrap))
+                path.map(|path| score_run(args, &path, task, bootstrap))
                     .transpose()?,
             );
         }
@@ -205,18 +218,31 @@ fn result_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn score_run(
+    args: &Args,
     path: &Path,
     task: EvalTask,
-    protocol: Protocol,
     bootstrap: &Bootstrap,
 ) -> anyhow::Result<RunScores> {
-    let lines = score::read_lines(&fs_err::read_to_string(path)?);
-    let scores = score::score_lines(protocol, task, &lines);
-    let table = Table::of(protocol, task, &scores, Some(bootstrap));
+    let lines: Vec<(usize, Line)> = score::read_lines(&fs_err::read_to_string(path)?)
+        .into_iter()
+        .map(|(number, line)| (number, line.map(Prediction::into_owned)))
+        .collect();
+    let scores = score::score_lines(args.protocol, task, &lines);
+    let table = Table::of(args.protocol, task, &scores, Some(bootstrap));
+    let captions = if task == EvalTask::Elc {
+        match CaptionTable::of(args.protocol, &lines, args.meteor.as_deref()) {
+            Ok(table) => Some(table),
+            Err(CaptionError::Undefined(_)) => None,
+            Err(error @ CaptionError::Meteor(_)) => return Err(error.into()),
+        }
+    } else {
+        None
+    };
     Ok(RunScores {
         lines,
         scores,
         table,
+        captions,
     })
 }
 
@@ -232,23 +258,68 @@ fn constants(task: EvalTask, runs: &[Option<RunScores>], bootstrap: &Bootstrap) 
     baseline::constants(task, &truths, Some(bootstrap))
 }
 
-fn columns(args: &Args) -> Vec<Column> {
+/// Constant answers, runs, the paper: where there are such.
+fn columns(args: &Args, benches: &[Bench]) -> Vec<Column> {
     let constant = args.constant.then(|| Column {
         name: "constant".to_owned(),
         title: "the answer that scores best without looking, chosen for each metric".to_owned(),
     });
-    let runs = args.runs.iter().map(|(name, folder)| Column {
-        name: name.clone(),
-        title: folder.display().to_string(),
+    let runs = args.runs.iter().enumerate().map(|(index, (name, folder))| {
+        let constrained = benches
+            .iter()
+            .filter_map(|bench| bench.runs[index].as_ref())
+            .any(|run| run.table.constrained > 0);
+        Column {
+            name: if constrained {
+                format!("{name} (constrained)")
+            } else {
+                name.clone()
+            },
+            title: folder.display().to_string(),
+        }
     });
-    constant.into_iter().chain(runs).collect()
+    let paper = has_paper(benches).then(|| Column {
+        name: "paper".to_owned(),
+        title: "LLaVA-ST-7B as published (arXiv:2501.08282), by the original's protocol".to_owned(),
+    });
+    constant.into_iter().chain(runs).chain(paper).collect()
 }
 
-fn task_table(args: &Args, bench: &Bench) -> TaskTable {
+fn has_paper(benches: &[Bench]) -> bool {
+    benches
+        .iter()
+        .filter_map(|bench| benchmark::find(&bench.name))
+        .any(|known| !known.published.is_empty())
+}
+
+/// The paper's number for a metric of either protocol: the one of the same measure and threshold.
+fn published(bench: &Bench, metric: &MetricDef) -> Option<f64> {
+    let threshold = |summary| match summary {
+        score::Summary::Mean => None,
+        score::Summary::AtLeast(threshold) | score::Summary::Above(threshold) => Some(threshold),
+    };
+    let same = |other: &&MetricDef| {
+        other.measure == metric.measure && threshold(other.summary) == threshold(metric.summary)
+    };
+    let original = score::metrics(Protocol::Original, bench.task)
+        .iter()
+        .find(same)?;
+    published_by_name(bench, original.name)
+}
+
+fn published_by_name(bench: &Bench, name: &str) -> Option<f64> {
+    benchmark::find(&bench.name)?
+        .published
+        .iter()
+        .find_map(|(metric, value)| (*metric == name).then_some(*value))
+}
+
+fn task_table(args: &Args, bench: &Bench, paper: bool) -> TaskTable {
     let definitions = score::metrics(args.protocol, bench.task);
     let rows = definitions
         .iter()
-        .map(|metric| table_row(args, bench, metric))
+        .map(|metric| table_row(args, bench, metric, paper))
+        .chain(caption_rows(args, bench, paper))
         .collect();
     let outcomes = named_runs(args, bench).map(|(name, run)| {
         let kinds: Vec<String> = run
@@ -301,6 +372,7 @@ fn is_headline(task: EvalTask, metric: &MetricDef) -> bool {
 }
 
 fn summary(args: &Args, benches: &[Bench]) -> Vec<SummaryRow> {
+    let paper = has_paper(benches);
     let title = |bench: &Bench| {
         benchmark::find(&bench.name)
             .map_or_else(|| bench.name.clone(), |known| known.title.to_owned())
@@ -311,7 +383,7 @@ fn summary(args: &Args, benches: &[Bench]) -> Vec<SummaryRow> {
             .filter(|metric| is_headline(bench.task, metric));
         headline.map(move |metric| SummaryRow {
             benchmark: title(bench),
-            row: table_row(args, bench, metric),
+            row: table_row(args, bench, metric, paper),
         })
     });
     rows.collect()
@@ -327,8 +399,11 @@ fn named_runs<'a>(
         .filter_map(|((name, _), run)| Some((name.as_str(), run.as_ref()?)))
 }
 
-fn table_row(args: &Args, bench: &Bench, metric: &MetricDef) -> Row {
-    let mut numbers: Vec<(Option<f64>, Option<Interval>)> = Vec::new();
+/// A number and its interval.
+type Number = (Option<f64>, Option<Interval>);
+
+fn table_row(args: &Args, bench: &Bench, metric: &MetricDef, paper: bool) -> Row {
+    let mut numbers: Vec<Number> = Vec::new();
     if args.constant {
         let found = bench.constant.iter().find(|one| one.metric == metric.name);
         numbers.push((
@@ -345,32 +420,57 @@ fn table_row(args: &Args, bench: &Bench, metric: &MetricDef) -> Row {
             found.and_then(|one| one.interval),
         ));
     }
+    let paper = paper.then(|| published(bench, metric));
+    row(metric.name, metric.is_percent(), &numbers, paper)
+}
+
+/// ELC's captions, whose numbers are of the whole file.
+fn caption_rows(args: &Args, bench: &Bench, paper: bool) -> Vec<Row> {
+    let scores: Vec<Option<Vec<(&str, f64)>>> = bench
+        .runs
+        .iter()
+        .map(|run| Some(run.as_ref()?.captions.as_ref()?.corpus.named()))
+        .collect();
+    let Some(names) = scores.iter().flatten().next() else {
+        return Vec::new();
+    };
+    let rows = names.iter().enumerate().map(|(index, (name, _))| {
+        let constant = args.constant.then_some((None, None));
+        let runs = scores
+            .iter()
+            .map(|run| (run.as_ref().map(|named| named[index].1), None));
+        let numbers: Vec<Number> = constant.into_iter().chain(runs).collect();
+        let paper = paper.then(|| published_by_name(bench, name));
+        row(name, false, &numbers, paper)
+    });
+    rows.collect()
+}
+
+/// A row of numbers, the paper's last; that one wins nothing, its protocol is another.
+fn row(name: &str, percent: bool, numbers: &[Number], paper: Option<Option<f64>>) -> Row {
     let highest = numbers
         .iter()
         .filter_map(|(value, _)| *value)
         .fold(f64::NEG_INFINITY, f64::max);
-    let full = if metric.is_percent() { 100.0 } else { 1.0 };
-    let cells = numbers.into_iter().map(|(value, interval)| Cell {
-        text: value.map_or_else(
-            || "–".to_owned(),
-            |value| number(value, metric.is_percent()),
-        ),
+    let full = if percent { 100.0 } else { 1.0 };
+    let text =
+        |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| number(value, percent));
+    let cells = numbers.iter().map(|(value, interval)| Cell {
+        text: text(*value),
         interval: interval
-            .map(|i| {
-                format!(
-                    "{} – {}",
-                    number(i.low, metric.is_percent()),
-                    number(i.high, metric.is_percent())
-                )
-            })
+            .map(|i| format!("{} – {}", number(i.low, percent), number(i.high, percent)))
             .unwrap_or_default(),
         bar: value.map_or(0.0, |value| (value / full * 100.0).clamp(0.0, 100.0)),
         best: value.is_some_and(|value| value >= highest && value > 0.0),
     });
+    let paper = paper.map(|value| Cell {
+        text: text(value),
+        ..Cell::default()
+    });
     Row {
-        metric: metric.name.to_owned(),
-        main: !metric.is_percent(),
-        cells: cells.collect(),
+        metric: name.to_owned(),
+        main: !percent,
+        cells: cells.chain(paper).collect(),
     }
 }
 
@@ -664,7 +764,7 @@ fn picture(
     })
 }
 
-fn readable(record: &st_eval::Prediction) -> &str {
+fn readable<'a>(record: &'a Prediction<'_>) -> &'a str {
     record
         .converted_outputs
         .as_ref()
@@ -680,7 +780,7 @@ fn shorten(text: &str, letters: usize) -> String {
     }
 }
 
-fn notes(args: &Args) -> Vec<String> {
+fn notes(args: &Args, constrained: bool) -> Vec<String> {
     let mut notes = vec![match args.protocol {
         Protocol::Strict => "Strict protocol: every record of the benchmark counts, an answer that cannot be read scores 0, thresholds are reached at ≥. siou averages over the truth's frames, viou over the frames of truth and answer together.".to_owned(),
         Protocol::Original => "Original protocol: the released Python scorer's numbers, its quirks included.".to_owned(),
@@ -691,6 +791,9 @@ fn notes(args: &Args) -> Vec<String> {
     ));
     if args.constant {
         notes.push("constant: the one answer that scores best without looking, searched for each metric on this very benchmark; it may use what the question gives away.".to_owned());
+    }
+    if constrained {
+        notes.push("constrained: the decoding allowed only well-formed coordinates; such scores stand apart from those of the model alone.".to_owned());
     }
     if args.runs.iter().any(|(name, _)| name.contains("blind")) {
         notes.push("blind: the same model with the clips exchanged among the records, so that only what the question tells is left.".to_owned());
@@ -717,16 +820,19 @@ fn number(value: f64, percent: bool) -> String {
     }
 }
 
+fn run_json(run: &RunScores) -> Value {
+    let mut value = serde_json::to_value(&run.table).unwrap_or_default();
+    if let Some(captions) = &run.captions {
+        value["captions"] = serde_json::to_value(captions).unwrap_or_default();
+    }
+    value
+}
+
 /// The numbers for `--json`.
 fn report_summary(args: &Args, benches: &[Bench]) -> Value {
     let of_bench = |bench: &Bench| {
         let runs: serde_json::Map<String, Value> = named_runs(args, bench)
-            .map(|(name, run)| {
-                (
-                    name.to_owned(),
-                    serde_json::to_value(&run.table).unwrap_or_default(),
-                )
-            })
+            .map(|(name, run)| (name.to_owned(), run_json(run)))
             .collect();
         serde_json::json!({"benchmark": bench.name, "task": bench.task, "runs": runs, "constant": bench.constant})
     };
@@ -736,7 +842,8 @@ fn report_summary(args: &Args, benches: &[Bench]) -> Value {
 /// The main numbers of each benchmark, for the terminal.
 fn terminal_table(args: &Args, benches: &[Bench]) -> String {
     let mut text = String::new();
-    let columns = columns(args);
+    let columns = columns(args, benches);
+    let paper = has_paper(benches);
     let _ = write!(text, "{:<16} {:<9}", "benchmark", "metric");
     for column in &columns {
         let _ = write!(text, " {:>22}", column.name);
@@ -748,7 +855,7 @@ fn terminal_table(args: &Args, benches: &[Bench]) -> String {
                 continue;
             }
             let _ = write!(text, "{:<16} {:<9}", bench.name, metric.name);
-            for cell in table_row(args, bench, metric).cells {
+            for cell in table_row(args, bench, metric, paper).cells {
                 let interval = cell.interval.replace(" – ", ", ");
                 let shown = if interval.is_empty() {
                     cell.text

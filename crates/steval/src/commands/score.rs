@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use rayon::prelude::*;
 use serde::Serialize;
 use st_eval::baseline::{self, Constant};
@@ -117,17 +117,27 @@ pub(crate) fn score_file(
             "{name}: neither the path nor --task says which task this is; add --task rec|tvg|stvg|svg|elc"
         );
     };
-    let text = fs_err::read_to_string(path)?;
+    // Lines are kept only for what needs more of them than their scores.
+    let text = if args.constant || task == EvalTask::Elc {
+        fs_err::read_to_string(path)?
+    } else {
+        String::new()
+    };
     let lines = score::read_lines(&text);
-    if lines.is_empty() {
+    let mut scores = if lines.is_empty() {
+        st_eval::score_file(args.protocol, task, path)
+            .with_context(|| format!("cannot read {name}"))?
+    } else {
+        score::score_lines(args.protocol, task, &lines)
+    };
+    if scores.is_empty() {
         bail!("{name}: no records; is it the result file of a run that never started?");
     }
-    let mut scores = score::score_lines(args.protocol, task, &lines);
     if let Some(records) = args.records {
-        if lines.len() > records {
+        if scores.len() > records {
             bail!(
                 "{name}: {} lines for a benchmark of {records} records (--records); is the file from another run?",
-                lines.len()
+                scores.len()
             );
         }
         score::add_missing(task, &mut scores, records);
@@ -243,6 +253,13 @@ fn render(file: &FileScore) -> String {
         .map(|(kind, count)| format!("{count} {kind}"))
         .collect();
     let _ = writeln!(text, "  {}", outcomes.join(", "));
+    if table.constrained > 0 {
+        let _ = writeln!(
+            text,
+            "  constrained decoding: {} answers could hold only well-formed coordinates",
+            table.constrained
+        );
+    }
     for metric in &table.metrics {
         let value = metric
             .value

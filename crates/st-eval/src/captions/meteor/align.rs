@@ -1,8 +1,8 @@
 //! One-to-one matches between two sentences, and a beam search for the set of them that covers most in the fewest chunks.
 
+use super::Meteor;
 use super::paraphrases::{Paraphrases, WordNumber};
 use super::statistics::{Side, Statistics};
-use super::Meteor;
 
 /// Exact, stem, synonym, paraphrase.
 pub(super) const MODULES: usize = 4;
@@ -266,7 +266,11 @@ fn search(matches: &Matches) -> Vec<Option<Match>> {
         path.close();
     }
     paths.sort_by(Path::order);
-    paths.into_iter().next().map(|path| path.chosen).unwrap_or_default()
+    paths
+        .into_iter()
+        .next()
+        .map(|path| path.chosen)
+        .unwrap_or_default()
 }
 
 /// All ways in which a path goes on at a word of the reference.

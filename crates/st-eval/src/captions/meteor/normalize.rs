@@ -149,9 +149,18 @@ mod tests {
         // The right sides are those of METEOR 1.5's own normalizer.
         let normalizer = Normalizer::new("# comment\nDr\nNo #NUMERIC_ONLY#\n");
         let words = |text: &str| normalizer.words(text).join(" ");
-        assert_eq!(words("The dog's toy, 1,000 of them."), "the dog 's toy , 1,000 of them .");
-        assert_eq!(words("U.S.-based well-known (really)"), "us based well known ( really )");
-        assert_eq!(words("wait...what ``quoted''"), "wait ... what \" quoted \"");
+        assert_eq!(
+            words("The dog's toy, 1,000 of them."),
+            "the dog 's toy , 1,000 of them ."
+        );
+        assert_eq!(
+            words("U.S.-based well-known (really)"),
+            "us based well known ( really )"
+        );
+        assert_eq!(
+            words("wait...what ``quoted''"),
+            "wait ... what \" quoted \""
+        );
         assert_eq!(words("Dr. No. 5 and no. Six"), "dr. no. 5 and no . six");
     }
 }

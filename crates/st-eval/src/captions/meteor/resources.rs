@@ -74,7 +74,10 @@ impl Source {
     /// # Errors
     /// When it is missing or no UTF-8.
     pub(super) fn text(&self, name: &str) -> Result<String, MeteorError> {
-        for place in [self.folder.join(name), self.folder.join("resources").join(name)] {
+        for place in [
+            self.folder.join(name),
+            self.folder.join("resources").join(name),
+        ] {
             match std::fs::read_to_string(&place) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 result => return result.map_err(|error| self.unreadable(name, error)),

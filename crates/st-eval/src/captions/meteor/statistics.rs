@@ -48,8 +48,7 @@ impl Side {
                 .sum()
         };
         let matched = weigh(&self.content, DELTA) + weigh(&self.function, 1.0 - DELTA);
-        let all =
-            DELTA * (self.words - self.function_words) + (1.0 - DELTA) * self.function_words;
+        let all = DELTA * (self.words - self.function_words) + (1.0 - DELTA) * self.function_words;
         matched / all
     }
 
@@ -129,7 +128,10 @@ mod tests {
         assert!(Statistics::default().score().abs() < 1e-12);
         let mut sum = whole;
         sum.add(&whole);
-        assert!((sum.chunks - 1.0).abs() < 1e-12, "a whole match adds no chunk");
+        assert!(
+            (sum.chunks - 1.0).abs() < 1e-12,
+            "a whole match adds no chunk"
+        );
     }
 
     #[test]
