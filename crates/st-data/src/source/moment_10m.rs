@@ -91,8 +91,11 @@ fn convert(item: &RawItem<'_>, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
     }
     let kinds: Map<String, Value> = item.parse()?;
     for (kind, list) in &kinds {
-        let list = list.as_array();
-        let list = list.ok_or_else(|| Reject::shape(format!("`{kind}` is no list")))?;
+        let Some(list) = list.as_array() else {
+            let reject = Reject::shape(format!("`{kind}` is no list of dialogues"));
+            drafts.refuse(format!("{video}_{kind}"), reject);
+            continue;
+        };
         for (index, raw) in list.iter().enumerate() {
             let id = format!("{video}_{kind}_{index}");
             match one(&id, video, kind, raw, drafts) {
