@@ -12,7 +12,7 @@ use st_data::source::{
     self, Durations, Inputs, Phrases, Rejected, Settings, Sink, SourceError, Splits,
 };
 use st_data::validate::{Judge, Verdict};
-use st_schema::{Axis, Record, Role, Task, text};
+use st_schema::{Axis, FramePlan, Record, Role, Task, text};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +28,8 @@ struct Run {
     splits: Vec<String>,
     #[serde(default)]
     durations: BTreeMap<String, f64>,
+    /// Frames of the plan, where not 100.
+    frames: Option<usize>,
     counts: Counts,
     records: Vec<Wanted>,
     #[serde(default)]
@@ -213,6 +215,9 @@ fn check_run(name: &str, number: usize, run: &Run) {
     if !run.splits.is_empty() {
         settings.splits = Splits::Only(run.splits.clone());
     }
+    if let Some(frames) = run.frames {
+        settings.plan = FramePlan { frames };
+    }
     let mut durations = Durations::default();
     for (path, seconds) in &run.durations {
         durations.insert(path, *seconds);
@@ -284,5 +289,20 @@ fn short_turns_keep_every_number() {
     assert_eq!(
         short(long, Role::Human),
         "a {0.1,0.5} t0.3:[0.1,0.2,0.3,0.4] (x0.4, y0.5)"
+    );
+}
+
+/// Sources without a folder yet would pass unseen.
+#[test]
+fn every_source_has_expected_records() {
+    let folders = folders();
+    let missing: Vec<&str> = source::ALL
+        .iter()
+        .map(|source| source.info().name)
+        .filter(|name| !folders.iter().any(|folder| folder == name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no tests/fixtures/normalize/NAME/expected.yaml: {missing:?}"
     );
 }

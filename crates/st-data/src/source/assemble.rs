@@ -43,11 +43,12 @@ impl Assembler<'_> {
     /// The record of a draft.
     pub(super) fn record(&self, draft: Draft, origin: Origin<'_>) -> Result<Assembled, Reject> {
         let mut draft = draft;
-        if draft.id.is_empty() {
-            draft.id = format!("{}_{}", super::item::stem(origin.file), origin.row);
-        }
         if draft.extent.duration.is_none() {
             draft.extent.duration = self.durations.of(draft.media.path()).map(Seconds);
+        }
+        if let (None, Some((seconds, name))) = (draft.extent.duration, draft.assumed) {
+            draft.extent.duration = Some(Seconds(seconds));
+            draft.repairs.push(name);
         }
         let mut writer = Writer {
             assembler: self,
@@ -109,6 +110,12 @@ impl Assembler<'_> {
         if let Some(cut) = draft.cut {
             record.meta.extra.insert("cut_seconds".into(), json!(cut));
         }
+        self.stamp(&mut record, repairs, origin);
+        record
+    }
+
+    /// Says where a record comes from.
+    pub(super) fn stamp(&self, record: &mut Record, repairs: &[&'static str], origin: Origin<'_>) {
         let mut provenance = Map::new();
         provenance.insert("source".into(), self.info.name.into());
         provenance.insert("file".into(), origin.file.into());
@@ -123,7 +130,6 @@ impl Assembler<'_> {
         record
             .extra
             .insert("provenance".into(), Value::Object(provenance));
-        record
     }
 }
 

@@ -75,6 +75,7 @@ impl Source for CharadesSta {
         sides: &Sides,
         out: &mut Drafts<'_>,
     ) -> Result<(), Reject> {
+        out.split_of_name(item.file_stem())?;
         let Item {
             image_id,
             caption,

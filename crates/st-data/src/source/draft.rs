@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use st_schema::units::{BoxConvention, Extent, TimeConvention};
-use st_schema::{Media, Seconds, Task};
+use st_schema::{Media, Record, Seconds, Task};
 
 use super::Reject;
 
@@ -103,6 +103,8 @@ pub struct Draft {
     pub repairs: Vec<&'static str>,
     /// What no other record of the source may contradict.
     pub claim: Option<Claim>,
+    /// The clip's length in seconds where nothing else tells it, and the name under which that is noted as a repair.
+    pub assumed: Option<(f64, &'static str)>,
 }
 
 /// What a record says of its media file that only one record, or only records that agree, may say: the first one in the
@@ -132,6 +134,7 @@ impl Draft {
             exchanges: Vec::new(),
             repairs: Vec::new(),
             claim: None,
+            assumed: None,
         }
     }
 
@@ -151,6 +154,13 @@ impl Draft {
     #[must_use]
     pub fn lasting(mut self, seconds: f64) -> Self {
         self.extent.duration = Some(Seconds(seconds));
+        self
+    }
+
+    /// The clip's length in seconds, should neither the source nor a table of lengths tell it; counted as a repair.
+    #[must_use]
+    pub fn assumed(mut self, seconds: f64, name: &'static str) -> Self {
+        self.assumed = Some((seconds, name));
         self
     }
 
@@ -299,10 +309,17 @@ fn join_spans(parts: Parts) -> Parts {
     joined
 }
 
+/// What an adapter makes.
+#[derive(Debug)]
+pub(super) enum Made {
+    Draft(Box<Draft>),
+    Record(Box<Record>),
+}
+
 /// Where an adapter puts its drafts and the parts of an item that become none.
 #[derive(Debug)]
 pub struct Drafts<'a> {
-    pub(super) made: Vec<Result<Draft, (String, Reject)>>,
+    pub(super) made: Vec<Result<Made, (String, Reject)>>,
     pub(super) notes: Vec<Cow<'static, str>>,
     splits: &'a Splits,
 }
@@ -374,11 +391,70 @@ impl<'a> Drafts<'a> {
 
     /// Adds a draft.
     pub fn push(&mut self, draft: Draft) {
-        self.made.push(Ok(draft));
+        self.made.push(Ok(Made::Draft(Box::new(draft))));
+    }
+
+    /// Adds a record that is in our format already; it is judged and gets its provenance as any other.
+    pub fn push_record(&mut self, record: Record) {
+        self.made.push(Ok(Made::Record(Box::new(record))));
     }
 
     /// Adds a part of the item that becomes no record, under the name that the record would have had.
     pub fn refuse(&mut self, id: impl Into<String>, reject: Reject) {
         self.made.push(Err((id.into(), reject)));
+    }
+}
+
+/// Cuts `<12.3>` out of a text: times in the draft's unit. Two that stand together, or "From <1.0> to <2.0>", become a span.
+#[must_use]
+pub fn with_times(text: &str) -> Parts {
+    let mut parts = Parts::new();
+    let mut copied = 0;
+    for (at, _) in text.match_indices('<') {
+        let Some(length) = text[at..].find('>') else {
+            break;
+        };
+        let inner = text[at + 1..at + length].trim();
+        let plain = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if let Some(time) = plain.then(|| inner.parse().ok()).flatten() {
+            parts.push(Part::Text(text[copied..at].to_owned()));
+            parts.push(Part::Time(time));
+            copied = at + length + 1;
+        }
+    }
+    parts.push(Part::Text(text[copied..].to_owned()));
+    parts.retain(|part| !matches!(part, Part::Text(text) if text.is_empty()));
+    join_spans(join_pairs(parts))
+}
+
+/// Makes one span of two times with nothing but spaces between them.
+fn join_pairs(parts: Parts) -> Parts {
+    let mut joined = Parts::with_capacity(parts.len());
+    for part in parts {
+        joined.push(part);
+        if let [.., Part::Time(start), Part::Text(between), Part::Time(end)] = joined.as_slice()
+            && between.trim().is_empty()
+        {
+            let span = [*start, *end];
+            joined.truncate(joined.len() - 3);
+            joined.push(Part::FromTo { span, lower: false });
+        }
+    }
+    joined
+}
+
+/// A sentence as part of another one: without full stop, and with a small letter where it begins with an article or the
+/// like.
+#[must_use]
+pub(super) fn within_sentence(sentence: &str) -> String {
+    let sentence = sentence.trim().trim_end_matches('.').trim_end();
+    let (first, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
+    let plain = ["A", "An", "The", "There", "Two", "Three", "Some", "Someone"];
+    if plain.contains(&first) {
+        format!("{} {rest}", first.to_lowercase())
+            .trim_end()
+            .to_owned()
+    } else {
+        sentence.to_owned()
     }
 }

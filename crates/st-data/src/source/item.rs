@@ -74,6 +74,12 @@ impl RawItem<'_> {
             .ok_or_else(|| Reject::shape("an item without a name, where a map's entry is expected"))
     }
 
+    /// The name of a record whose source gives none: file and row.
+    #[must_use]
+    pub fn default_id(&self) -> String {
+        format!("{}_{}", self.file_stem(), self.row)
+    }
+
     /// The file's name without folders and last ending.
     #[must_use]
     pub fn file_stem(&self) -> &str {

@@ -31,7 +31,17 @@ mod tests;
 
 // One line for each adapter, sorted.
 mod agqa;
+mod anet_rtl;
 mod charades_sta;
+mod clevrer;
+mod coin;
+mod didemo;
+mod egoqa;
+mod flickr30k_entities;
+mod grand;
+mod grounded_videollm;
+mod hc_stvg;
+mod hirest;
 mod intent_qa;
 mod internvid_10m_flt;
 mod internvid_g;
@@ -44,12 +54,16 @@ mod queryd;
 mod refcoco;
 mod refcoco_mdetr_eval;
 mod sharegpt4video;
+mod st_align_benchmark;
+mod st_align_dataset;
 mod star;
 mod sthsth_v2;
 mod textvr;
 mod vcg_plus_112k;
 mod videochat2_conv;
 mod videochatgpt_100k;
+mod vidor;
+mod vidstg;
 mod vitt;
 mod vtg_it;
 mod vtimellm_stage2;
@@ -70,7 +84,9 @@ mod videochat2;
 
 pub use account::{Account, Example, FileAccount, table};
 pub use container::{Container, literal};
-pub use draft::{Claim, Draft, Drafts, Event, Exchange, Part, Parts, Splits, with_marks, words};
+pub use draft::{
+    Claim, Draft, Drafts, Event, Exchange, Part, Parts, Splits, with_marks, with_times, words,
+};
 pub use explain::{Explained, ExplainedFiles, explain, explanation, patterns};
 pub use inputs::{Inputs, MainFile};
 pub use item::{Payload, RawItem, stem};
@@ -85,7 +101,17 @@ use st_schema::units::{BoxConvention, TimeConvention};
 /// Every source, one line each, sorted by name.
 pub static ALL: &[&dyn Source] = &[
     &agqa::Agqa,
+    &anet_rtl::AnetRtl,
     &charades_sta::CharadesSta,
+    &clevrer::Clevrer,
+    &coin::Coin,
+    &didemo::DiDeMo,
+    &egoqa::EgoQa,
+    &flickr30k_entities::Flickr30kEntities,
+    &grand::Grand,
+    &grounded_videollm::GroundedVideoLlm,
+    &hc_stvg::HcStvg,
+    &hirest::HiRest,
     &intent_qa::IntentQa,
     &internvid_10m_flt::Internvid10mFlt,
     &internvid_g::InternvidG,
@@ -100,12 +126,16 @@ pub static ALL: &[&dyn Source] = &[
     &refcoco::REFCOCO_PLUS_SET,
     &refcoco::REFCOCOG_SET,
     &sharegpt4video::Sharegpt4video,
+    &st_align_benchmark::StAlignBenchmark,
+    &st_align_dataset::StAlignDataset,
     &star::Star,
     &sthsth_v2::SthsthV2,
     &textvr::TextVr,
     &vcg_plus_112k::VcgPlus112k,
     &videochat2_conv::Videochat2Conv,
     &videochatgpt_100k::Videochatgpt100k,
+    &vidor::VidOr,
+    &vidstg::VidStg,
     &vitt::Vitt,
     &vtg_it::VtgIt,
     &vtimellm_stage2::VTimeLlmStage2,

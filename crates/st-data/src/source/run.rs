@@ -11,7 +11,7 @@ use st_schema::{FramePlan, Record, Task};
 use super::account::{Account, Counted};
 use super::assemble::{Assembler, Origin};
 use super::container::{Batch, Batches, is_item};
-use super::draft::{Claim, Draft, Drafts, Splits};
+use super::draft::{Claim, Draft, Drafts, Made, Splits};
 use super::inputs::{Inputs, MainFile};
 use super::item::{Payload, RawItem};
 use super::phrases::Phrases;
@@ -390,7 +390,10 @@ impl<'a> Worker<'a> {
             .made
             .into_iter()
             .map(|made| match made {
-                Ok(draft) => (draft.id.clone(), self.draft(draft, item)),
+                Ok(Made::Draft(draft)) => (draft.id.clone(), self.draft(*draft, item)),
+                Ok(Made::Record(record)) => {
+                    (record.id.as_str().to_owned(), self.record(*record, item))
+                }
                 Err((id, reject)) => (id, Outcome::Refused(reject)),
             })
             .collect();
@@ -414,24 +417,45 @@ impl<'a> Worker<'a> {
         worked.notes.append(&mut drafts.notes);
     }
 
-    fn draft(&self, draft: Draft, item: &RawItem<'_>) -> Outcome {
+    /// Whether a record of this name and task is asked for.
+    fn wanted(&self, task: Task, id: &str) -> bool {
+        let Settings {
+            tasks,
+            share,
+            phrases,
+            ..
+        } = self.settings;
+        let source = self.assembler.info.name;
+        tasks.as_ref().is_none_or(|tasks| tasks.contains(&task))
+            && (*share >= 1.0 || phrases.sampled(source, id, *share))
+    }
+
+    /// A record that was one already.
+    fn record(&self, mut record: Record, item: &RawItem<'_>) -> Outcome {
+        if record.id.is_empty() {
+            record.id = item.default_id().into();
+        }
+        let Some(task) = record.task else {
+            return Outcome::Refused(Reject::shape("the record names no task"));
+        };
+        if !self.wanted(task, &record.id) {
+            return Outcome::LeftOut;
+        }
         let name = self.assembler.info.name;
-        let wanted = self.settings.tasks.as_ref();
-        if wanted.is_some_and(|tasks| !tasks.contains(&draft.task))
-            || (self.settings.share < 1.0
-                && !self
-                    .settings
-                    .phrases
-                    .sampled(name, &draft.id, self.settings.share))
-        {
+        record.source.get_or_insert_with(|| name.to_owned());
+        self.assembler.stamp(&mut record, &[], origin(item));
+        self.judged(task, record, Vec::new(), None)
+    }
+
+    fn draft(&self, mut draft: Draft, item: &RawItem<'_>) -> Outcome {
+        if draft.id.is_empty() {
+            draft.id = item.default_id();
+        }
+        if !self.wanted(draft.task, &draft.id) {
             return Outcome::LeftOut;
         }
         let task = draft.task;
-        let origin = Origin {
-            file: item.file,
-            row: item.row,
-            key: item.key.as_deref(),
-        };
+        let origin = origin(item);
         let claim = draft
             .claim
             .map(|claim| (self.hasher.hash_one(draft.media.path()), claim));
@@ -489,6 +513,14 @@ impl<'a> Worker<'a> {
             },
             Err(error) => Outcome::Refused(Reject::Shape(error.to_string())),
         }
+    }
+}
+
+fn origin<'i>(item: &'i RawItem<'_>) -> Origin<'i> {
+    Origin {
+        file: item.file,
+        row: item.row,
+        key: item.key.as_deref(),
     }
 }
 
