@@ -7,10 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and the crates of ours that it may use, exactly. Dependencies point down only.
-const TABLE: [(&str, &[&str]); 12] = [
+const TABLE: [(&str, &[&str]); 13] = [
     ("st-schema", &[]),
     ("st-media", &["st-schema"]),
     ("st-shard", &["st-schema"]),
+    ("st-hub", &[]),
     ("st-eval", &["st-schema"]),
     ("st-weights", &[]),
     ("unify-features", &[]),
@@ -20,7 +21,7 @@ const TABLE: [(&str, &[&str]); 12] = [
         "st-train",
         &["st-model", "st-schema", "st-shard", "st-weights"],
     ),
-    ("stdata", &["st-data", "st-schema", "st-shard"]),
+    ("stdata", &["st-data", "st-hub", "st-schema", "st-shard"]),
     (
         "sttrain",
         &["st-eval", "st-model", "st-schema", "st-train", "st-weights"],

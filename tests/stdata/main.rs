@@ -8,6 +8,11 @@
 )]
 
 mod cli;
+mod fetch;
+mod fetch_faults;
+mod fetch_hostile;
+mod fetch_python;
+mod hub_double;
 mod media;
 mod shard;
 mod stats;

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, media, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
+    completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
 };
 use crate::globals::GlobalArgs;
 
@@ -26,6 +26,8 @@ pub(crate) struct Cli {
 /// One subcommand a file, in `commands/`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Fetch records, media and models from the hub, verified and locked
+    Fetch(fetch::Args),
     /// Make a synthetic dataset with exact truth
     Synth(synth::Args),
     /// Tell which media files are there, and link those that lie elsewhere
@@ -36,7 +38,7 @@ pub(crate) enum Command {
     Normalize(normalize::Args),
     /// Write frame shards: each clip once, in tar files with an index
     Shard(shard::Args),
-    /// Check shards against their index and checksums
+    /// Check shards and fetched files against what was recorded
     Verify(verify::Args),
     /// Draw a clip's frames with its records' spans and boxes
     Sheet(sheet::Args),

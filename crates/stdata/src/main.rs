@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod environment;
 mod error_line;
 mod exit_status;
 mod globals;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
     let globals = Globals::resolve(&cli.globals)?;
     match &cli.command {
+        Command::Fetch(args) => commands::fetch::run(args, &globals),
         Command::Synth(args) => commands::synth::run(args, &globals),
         Command::Media(args) => commands::media::run(args, &globals),
         Command::Validate(args) => commands::validate::run(args, &globals),

@@ -1,6 +1,7 @@
 //! One file per subcommand: its flags, and a `run` that calls the library once.
 
 pub(crate) mod completions;
+pub(crate) mod fetch;
 pub(crate) mod media;
 pub(crate) mod normalize;
 pub(crate) mod shard;

@@ -1,0 +1,69 @@
+//! `schemas/lock.schema.json` is that of the type, and what is written fits it.
+
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+use std::path::Path;
+
+use st_hub::{Lock, LockedArchive, LockedFile, LockedRepository};
+
+fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Lock).to_value();
+    schema["$id"] = "lock.schema.json".into();
+    schema
+}
+
+/// Run with `UPDATE=1` to write the schema anew.
+#[test]
+fn the_schema_is_that_of_the_type() {
+    let path = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../schemas/lock.schema.json"
+    ));
+    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        found,
+        text,
+        "{}: run the test with UPDATE=1",
+        path.display()
+    );
+}
+
+#[test]
+fn what_is_written_fits() {
+    let (repository, commit) = ("datasets/o/n", "1".repeat(40));
+    let mut lock = Lock::default();
+    lock.hold(LockedRepository {
+        repository: repository.parse().unwrap(),
+        revision: "main".parse().unwrap(),
+        commit: commit.parse().unwrap(),
+    });
+    lock.record(LockedFile {
+        repository: repository.parse().unwrap(),
+        commit: commit.parse().unwrap(),
+        path: "a".to_owned(),
+        size: 1,
+        sha256: "0".repeat(64),
+        time: "2026-01-01T00:00:00Z".to_owned(),
+        placed: None,
+    });
+    lock.record_archive(LockedArchive {
+        repository: repository.parse().unwrap(),
+        path: "a".to_owned(),
+        folder: "media/a".to_owned(),
+        files: 1,
+        bytes: 1,
+        list: ".stdata/unpacked/a.jsonl".to_owned(),
+    });
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&lock.text()).unwrap();
+    assert!(validator.is_valid(&value), "{value:#}");
+    value["surplus"] = true.into();
+    assert!(
+        !validator.is_valid(&value),
+        "an unknown field must not pass"
+    );
+}
