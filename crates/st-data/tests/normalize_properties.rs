@@ -151,7 +151,7 @@ fn json_changed(name: &str, bytes: Vec<u8>, change: &dyn Fn(&mut Value)) -> Vec<
     let Ok(text) = std::str::from_utf8(&bytes) else {
         return bytes;
     };
-    let json_like = text.trim_start().starts_with(['{', '[']) && !name.ends_with(".csv");
+    let json_like = text.trim_start().starts_with(['{', '[']) && !is_table(name);
     if !json_like {
         return bytes;
     }
@@ -175,9 +175,15 @@ fn walk(value: &mut Value, change: &dyn Fn(&mut Value)) {
     change(value);
 }
 
+fn is_table(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|ending| ending == "csv")
+}
+
 /// A table with its columns in reverse order, and one more.
 fn columns_turned(name: &str, bytes: Vec<u8>) -> Vec<u8> {
-    if !name.ends_with(".csv") {
+    if !is_table(name) {
         return bytes;
     }
     let mut reader = csv::ReaderBuilder::new()
