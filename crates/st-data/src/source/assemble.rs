@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
-use st_schema::units::{BoxConvention, TimeConvention, UnitError};
+use st_schema::units::{BoxConvention, TimeConvention, TimeUnit, UnitError};
 use st_schema::{Axis, FramePlan, Record, Role, Seconds, Side, Turn, Variables, round3};
 
 use super::draft::{Draft, Event, Exchange, Part, Parts};
@@ -44,7 +44,17 @@ impl Assembler<'_> {
     pub(super) fn record(&self, draft: Draft, origin: Origin<'_>) -> Result<Assembled, Reject> {
         let mut draft = draft;
         if draft.extent.duration.is_none() {
-            draft.extent.duration = self.durations.of(draft.media.path()).map(Seconds);
+            let path = draft.media.path();
+            let in_seconds = draft.time.or(self.info.time).is_some_and(|time| {
+                !matches!(time.unit, TimeUnit::Frames { .. } | TimeUnit::Fraction)
+            });
+            let seconds = self.durations.of(path);
+            // Looking into a file takes time: only where its length is needed.
+            let seconds = match seconds {
+                None if in_seconds => self.durations.probed(path),
+                known => known,
+            };
+            draft.extent.duration = seconds.map(Seconds);
         }
         if let (None, Some((seconds, name))) = (draft.extent.duration, draft.assumed) {
             draft.extent.duration = Some(Seconds(seconds));

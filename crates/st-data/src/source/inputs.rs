@@ -37,7 +37,24 @@ impl Inputs {
     /// # Errors
     /// When a path cannot be read, a named file fits no pattern, or no annotations are found.
     pub fn resolve(info: &'static Info, paths: &[PathBuf]) -> Result<Self, SourceError> {
+        Self::resolve_beside(info, paths, &[])
+    }
+
+    /// The same, with folders of other sources that only tables are taken from ([`Info::with`]).
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_beside(
+        info: &'static Info,
+        paths: &[PathBuf],
+        tables: &[PathBuf],
+    ) -> Result<Self, SourceError> {
         let mut inputs = Self::default();
+        for folder in tables {
+            for file in files_of(folder)? {
+                inputs.add_table(info, &file, &relative(&file, folder));
+            }
+        }
         for path in paths {
             if let Some((files, path)) = named_form(info, path) {
                 let name = file_name(&path);
@@ -46,10 +63,7 @@ impl Inputs {
             }
             let metadata = fs_err::metadata(path).map_err(|source| open_error(path, source))?;
             if metadata.is_dir() {
-                let mut found = Vec::new();
-                walk(path, 8, &mut found)?;
-                found.sort();
-                for file in found {
+                for file in files_of(path)? {
                     let name = relative(&file, path);
                     if !inputs.add(info, &file, &name) {
                         inputs.unused.push(name);
@@ -88,11 +102,7 @@ impl Inputs {
             self.durations.push(path.to_owned());
             return true;
         }
-        let mut used = false;
-        for side in info.sides.iter().filter(|side| matches(side.pattern, name)) {
-            used = true;
-            self.side(side, path);
-        }
+        let used = self.add_table(info, path, name);
         if used {
             return true;
         }
@@ -107,12 +117,30 @@ impl Inputs {
         true
     }
 
+    /// Adds a file where it is a table.
+    fn add_table(&mut self, info: &'static Info, path: &Path, name: &str) -> bool {
+        let mut used = false;
+        for side in info.sides.iter().filter(|side| matches(side.pattern, name)) {
+            used = true;
+            self.side(side, path);
+        }
+        used
+    }
+
     fn side(&mut self, side: &'static Side, path: &Path) {
         match self.sides.iter_mut().find(|(name, _)| *name == side.name) {
             Some((_, paths)) => paths.push(path.to_owned()),
             None => self.sides.push((side.name, vec![path.to_owned()])),
         }
     }
+}
+
+/// Every file under a folder, by name.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let mut found = Vec::new();
+    walk(folder, 8, &mut found)?;
+    found.sort();
+    Ok(found)
 }
 
 fn open_error(path: &Path, source: std::io::Error) -> SourceError {

@@ -69,7 +69,7 @@ fn convert(item: &RawItem<'_>, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
     }
     let length = item.end_sec - item.start_sec;
     if (0.0..SHORTEST_SPAN).contains(&length) {
-        let message = format!("the span lasts {length} s, below {SHORTEST_SPAN}");
+        let message = format!("the span lasts {length:.3} s, below {SHORTEST_SPAN}");
         return Err(Reject::unusable("span-short", message));
     }
     let span = vec![Part::Span([item.start_sec, item.end_sec])];

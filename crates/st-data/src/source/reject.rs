@@ -26,7 +26,7 @@ pub enum Reject {
     },
     /// The length of the video is needed and not known.
     #[error(
-        "the length of {media} is not known; give one with --durations FILE (columns: id, seconds)"
+        "the length of {media} is not known; give it with --durations FILE (columns: id, seconds), or the files with --media DIR"
     )]
     DurationUnknown {
         /// The media path.

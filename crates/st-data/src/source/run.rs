@@ -96,10 +96,18 @@ pub(super) enum Outcome {
         task: Task,
         repairs: Vec<&'static str>,
         print: Fingerprint,
-        claim: Option<(u64, Claim)>,
+        claim: Option<Claimed>,
     },
     Refused(Reject),
     LeftOut,
+}
+
+/// What a record says of its media file.
+pub(super) struct Claimed {
+    /// A hash of the path, the same in all threads.
+    key: u64,
+    path: String,
+    claim: Claim,
 }
 
 /// A candidate with its place.
@@ -129,15 +137,16 @@ struct Seen {
 
 impl Seen {
     /// Why a finished record cannot stand beside the earlier ones.
-    fn against(&mut self, print: &Fingerprint, claim: Option<(u64, Claim)>) -> Option<Reject> {
-        if let Some((media, Claim { value, reason })) = claim {
-            match self.claims.entry(media) {
+    fn against(&mut self, print: &Fingerprint, claimed: Option<&Claimed>) -> Option<Reject> {
+        if let Some(Claimed { key, path, claim }) = claimed {
+            let Claim { value, reason } = *claim;
+            match self.claims.entry(*key) {
                 Entry::Vacant(place) => drop(place.insert(value)),
                 Entry::Occupied(first) if value.is_some() && *first.get() == value => {}
                 Entry::Occupied(_) => {
                     return Some(Reject::unusable(
                         reason,
-                        "an earlier record speaks of the same media file, and only one can be right",
+                        format!("an earlier record speaks of {path} already, and says otherwise"),
                     ));
                 }
             }
@@ -228,7 +237,7 @@ fn take(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     if let Outcome::Written { print, claim, .. } = &candidate.outcome
-        && let Some(reject) = seen.against(print, *claim)
+        && let Some(reject) = seen.against(print, claim.as_ref())
     {
         candidate.outcome = Outcome::Refused(reject);
     }
@@ -456,9 +465,11 @@ impl<'a> Worker<'a> {
         }
         let task = draft.task;
         let origin = origin(item);
-        let claim = draft
-            .claim
-            .map(|claim| (self.hasher.hash_one(draft.media.path()), claim));
+        let claim = draft.claim.map(|claim| Claimed {
+            key: self.hasher.hash_one(draft.media.path()),
+            path: draft.media.path().to_owned(),
+            claim,
+        });
         let assembled = match self.assembler.record(draft, origin) {
             Ok(assembled) => assembled,
             Err(reject) => return Outcome::Refused(reject),
@@ -472,7 +483,7 @@ impl<'a> Worker<'a> {
         task: Task,
         record: Record,
         mut repairs: Vec<&'static str>,
-        claim: Option<(u64, Claim)>,
+        claim: Option<Claimed>,
     ) -> Outcome {
         let kept = record.clone();
         let judged = self.judge.record(record);

@@ -191,6 +191,10 @@ fn one(path: &Path, container: Container) -> Result<Value, SourceError> {
 #[derive(Clone, Debug, Default)]
 pub struct Durations {
     seconds: HashMap<String, f64>,
+    /// Where media files are looked at whose length is not listed.
+    media: Option<PathBuf>,
+    /// What they were found to last.
+    probed: Arc<Mutex<HashMap<String, Option<f64>>>>,
 }
 
 impl Durations {
@@ -226,7 +230,42 @@ impl Durations {
         self.seconds.insert(id.to_owned(), seconds);
     }
 
-    /// The length of the media file at `path`.
+    /// Looks at media files under `folder` where no length is listed.
+    pub fn probe_in(&mut self, folder: &Path) {
+        self.media = Some(folder.to_owned());
+    }
+
+    /// The length of the media file at `path` by the file itself: frames over frames per second, as Grounded-VideoLLM's reader
+    /// measures it. `None` without a folder of media, for paths that lead out of it, and for files that cannot be read.
+    #[must_use]
+    pub(super) fn probed(&self, path: &str) -> Option<f64> {
+        let inside = |part| matches!(part, std::path::Component::Normal(_));
+        let folder = self.media.as_ref()?;
+        if !Path::new(path).components().all(inside) {
+            return None;
+        }
+        let lock = || self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(path) {
+            return *known;
+        }
+        let seconds = st_media::probe(&folder.join(path)).ok().map(|probe| {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "frame counts are far below 2^53"
+            )]
+            let frames = probe.frames as f64;
+            if probe.fps > 0.0 {
+                frames / probe.fps
+            } else {
+                probe.duration
+            }
+        });
+        let seconds = seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
+        lock().insert(path.to_owned(), seconds);
+        seconds
+    }
+
+    /// The listed length of the media file at `path`.
     #[must_use]
     pub fn of(&self, path: &str) -> Option<f64> {
         if self.seconds.is_empty() {

@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Lengths of media files: a CSV file with the columns id and seconds
     #[arg(long, value_name = "FILE")]
     durations: Vec<PathBuf>,
+    /// Media files, whose lengths are looked up where the annotations need and lack them; with --all, a folder for each source
+    #[arg(long, value_name = "DIR")]
+    media: Option<PathBuf>,
     /// Wordings of the tasks [default: the shipped recipes/data/templates.yaml]
     #[arg(long, value_name = "FILE")]
     templates: Option<PathBuf>,
@@ -87,7 +90,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         globals.emit(&explained, source::explanation(&explained))?;
         return Ok(ExitStatus::Done);
     }
-    let settings = settings(args, globals)?;
+    let mut settings = settings(args, globals)?;
     let Some(out) = &args.out else {
         bail!("say where the records go: --out FILE");
     };
@@ -101,9 +104,12 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
                 );
             }
             let inputs = Inputs::resolve(found.info(), &args.inputs)?;
+            if let Some(media) = &args.media {
+                settings.durations.probe_in(media);
+            }
             vec![one(found, &inputs, &settings, out, globals)?]
         }
-        (None, Some(folder)) => every(folder, &settings, out, globals)?,
+        (None, Some(folder)) => every(folder, &settings, args.media.as_deref(), out, globals)?,
         (None, None) => bail!("name a source (--source NAME), or a folder of sources (--all DIR)"),
     };
     globals.emit(&accounts, report(&accounts))?;
@@ -145,6 +151,7 @@ fn settings(args: &Args, globals: &Globals) -> anyhow::Result<Settings> {
 fn every(
     folder: &Path,
     settings: &Settings,
+    media: Option<&Path>,
     out: &Path,
     globals: &Globals,
 ) -> anyhow::Result<Vec<Account>> {
@@ -155,10 +162,9 @@ fn every(
         if !own.is_dir() {
             continue;
         }
-        let mut paths = vec![own];
-        paths.extend(info.with.iter().map(|name| folder.join(name)));
-        paths.retain(|path| path.is_dir());
-        let inputs = match Inputs::resolve(info, &paths) {
+        let tables = info.with.iter().map(|name| folder.join(name));
+        let tables: Vec<PathBuf> = tables.filter(|path| path.is_dir()).collect();
+        let inputs = match Inputs::resolve_beside(info, &[own], &tables) {
             Ok(inputs) => inputs,
             // A folder that holds only tables for another source.
             Err(SourceError::NoFiles { path, .. }) => {
@@ -168,7 +174,11 @@ fn every(
             Err(error) => return Err(error.into()),
         };
         let file = out.join(format!("{}.json", info.name));
-        accounts.push(one(found, &inputs, settings, &file, globals)?);
+        let mut settings = settings.clone();
+        if let Some(media) = media {
+            settings.durations.probe_in(&media.join(info.name));
+        }
+        accounts.push(one(found, &inputs, &settings, &file, globals)?);
     }
     if accounts.is_empty() {
         bail!(
