@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use st_schema::Task;
 use st_schema::units::TimeConvention;
 
@@ -83,9 +84,17 @@ impl Source for HiRest {
         } else {
             "train"
         })?;
-        let videos: BTreeMap<String, Moment> = item.parse()?;
+        let videos: BTreeMap<String, Value> = item.parse()?;
         for (video, moment) in videos {
             let id = format!("{}_{}", query.replace(' ', "-"), stem(&video));
+            // One video that is none of the shape leaves the query's other videos alone.
+            let moment = match Moment::deserialize(moment) {
+                Ok(moment) => moment,
+                Err(error) => {
+                    out.refuse(id, Reject::shape(error.to_string()));
+                    continue;
+                }
+            };
             if !moment.relevant || !moment.clip {
                 let message = format!("no moment of {video} answers the query");
                 out.refuse(id, Reject::unusable("no-moment", message));

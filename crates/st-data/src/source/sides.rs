@@ -277,3 +277,32 @@ impl Durations {
             .find_map(|key| self.seconds.get(key).copied())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_own_length_is_frames_over_rate() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        let options = st_media::encode::EncodeOptions::new(16, 16, (10, 1));
+        let mut video =
+            st_media::encode::VideoWriter::create(&folder.path().join("a/b.mp4"), &options)
+                .unwrap();
+        for _ in 0..50 {
+            video.write(&[100; 16 * 16 * 3]).unwrap();
+        }
+        video.finish().unwrap();
+        let mut durations = Durations::default();
+        assert_eq!(durations.probed("a/b.mp4"), None);
+        durations.probe_in(folder.path());
+        assert_eq!(durations.probed("a/b.mp4"), Some(5.0));
+        for path in ["gone.mp4", "../a/b.mp4", "/a/b.mp4", "a"] {
+            assert_eq!(durations.probed(path), None, "{path}");
+        }
+        // What was found stays found.
+        std::fs::remove_file(folder.path().join("a/b.mp4")).unwrap();
+        assert_eq!(durations.probed("a/b.mp4"), Some(5.0));
+    }
+}
