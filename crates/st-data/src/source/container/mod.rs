@@ -7,6 +7,7 @@
 mod json;
 mod literal;
 mod pickle;
+mod runs;
 mod table;
 mod xml;
 
@@ -29,6 +30,8 @@ use crate::read::{Chunk, Chunks, Options, PieceKind, ReadError, Unpacked};
 pub enum Container {
     /// A JSON array, or JSON values one after another, whatever the file is called.
     Json,
+    /// A JSON array, or JSON values one after another, of which neighbours that agree in this field are one item, an array.
+    JsonRuns(&'static str),
     /// The elements of an array inside a JSON object; the names lead there.
     JsonListAt(&'static [&'static str]),
     /// The entries of a JSON object, each an item with a key; the names lead to the object.
@@ -57,6 +60,7 @@ impl Container {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Json => "JSON array or JSON lines",
+            Self::JsonRuns(_) => "JSON array or JSON lines, in runs of one video",
             Self::JsonListAt(_) => "JSON array inside an object",
             Self::JsonMapAt(_) => "JSON object of named items",
             Self::JsonDocument => "one JSON document a file",
@@ -115,6 +119,20 @@ impl Batches {
             let chunks = Chunks::open(path, options)?;
             let consumed = chunks.consumed();
             let inner = Inner::Chunks { chunks, row: 0 };
+            return Ok(Self { inner, consumed });
+        }
+        if let Container::JsonRuns(field) = container {
+            let chunks = Chunks::open(path, options)?;
+            let consumed = chunks.consumed();
+            let (sender, items) = sync_channel(4);
+            std::thread::spawn(move || {
+                let mut out = Out::new(sender);
+                if let Err(message) = runs::runs(chunks, field, &mut out) {
+                    out.fail(message);
+                }
+                out.flush();
+            });
+            let inner = Inner::Loose { items };
             return Ok(Self { inner, consumed });
         }
         let unpacked = Unpacked::open(path)?;
@@ -227,7 +245,7 @@ fn feed(
     let source = unpacked.source;
     match container {
         // Lists of JSON values are read as chunks.
-        Container::Json => Ok(()),
+        Container::Json | Container::JsonRuns(_) => Ok(()),
         Container::JsonListAt(at) | Container::JsonMapAt(at) => json::inside(source, at, out),
         Container::JsonDocument => {
             let bytes = whole(source, limit)?;
