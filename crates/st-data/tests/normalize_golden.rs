@@ -203,11 +203,19 @@ fn provenance(record: &Record) -> (u64, Vec<String>) {
     (provenance["row"].as_u64().unwrap(), repairs.collect())
 }
 
+/// `FORM:PATH` or a path, under a folder.
+fn given(folder: &Path, file: &str) -> PathBuf {
+    match file.split_once(':') {
+        None => folder.join(file),
+        Some((form, file)) => PathBuf::from(format!("{form}:{}", folder.join(file).display())),
+    }
+}
+
 fn check_run(name: &str, number: usize, run: &Run) {
     let place = format!("{name}, run {number}");
     let found = source::find(name).unwrap();
     let raw = fixtures().join(name).join("raw");
-    let paths: Vec<PathBuf> = run.files.iter().map(|file| raw.join(file)).collect();
+    let paths: Vec<PathBuf> = run.files.iter().map(|file| given(&raw, file)).collect();
     let inputs = Inputs::resolve(found.info(), &paths).unwrap();
     let templates = std::fs::read_to_string(fixtures().join("templates.yaml")).unwrap();
     let mut settings = Settings::shipped().unwrap();

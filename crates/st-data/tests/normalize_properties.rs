@@ -81,9 +81,14 @@ impl Case {
         let folder = tempfile::tempdir().unwrap();
         let mut paths = Vec::new();
         for file in &self.given.files {
+            // `FORM:PATH` or a path.
+            let (form, file) = match file.split_once(':') {
+                Some((form, file)) => (format!("{form}:"), file),
+                None => (String::new(), file.as_str()),
+            };
             let (from, to) = (self.raw().join(file), folder.path().join(file));
             copy(&from, &to, file, &mut change);
-            paths.push(to);
+            paths.push(PathBuf::from(format!("{form}{}", to.display())));
         }
         let inputs = Inputs::resolve(self.source.info(), &paths)?;
         let templates = std::fs::read_to_string(fixtures().join("templates.yaml")).unwrap();
@@ -498,7 +503,7 @@ proptest! {
         let chosen = case.given.files[chosen].clone();
         // A table that cannot be read is an error; everything else is counted.
         let ran = case.with(|name, bytes| {
-            if name.starts_with(&chosen) {
+            if chosen.ends_with(name) || name.starts_with(&chosen) {
                 damaged(name, bytes, &damage)
             } else {
                 bytes

@@ -32,6 +32,18 @@ const COCO: &[Side] = &[
 
 const FILES: &[Files] = &[
     Files {
+        form: "google-unasked",
+        pattern: "refs(google).p",
+        container: Container::PickleList,
+        means: "Google's partition, refused unless it is named as google:PATH",
+    },
+    Files {
+        form: "google",
+        pattern: "refs(google).p",
+        container: Container::PickleList,
+        means: "Google's partition, which has no test split; xywh in pixels",
+    },
+    Files {
         form: "refs",
         pattern: "refs(*).p",
         container: Container::PickleList,
@@ -58,6 +70,7 @@ const fn info(name: &'static str, about: &'static str) -> Info {
         boxes: Some(BoxConvention::XYWH_PIXELS),
         tasks: &[Task::Rec, Task::Reg],
         open_questions: &[
+            "refs and Shikra's lines tell of the same objects: give one of them.",
             "The pickles' protocol and string types are not confirmed: protocols 0 to 5 and 8-bit strings are read.",
         ],
         example: Sample::new(
@@ -130,6 +143,11 @@ struct Annotation {
 fn convert(item: &RawItem<'_>, sides: &Sides, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
     if item.form == "shikra" {
         return shikra(item, drafts);
+    }
+    if item.form == "google-unasked" {
+        // The convention is unc's partition of the first two sets and umd's of the third (lichengunc/MAttNet, issue 20).
+        let message = "Google's partition trains on what unc's and umd's test; name the file as google:PATH to use it";
+        return Err(Reject::unusable("other-partition", message));
     }
     let item: Ref = item.parse()?;
     drafts.split(&item.split)?;

@@ -18,6 +18,7 @@ pub(super) struct Image {
 struct Shikra {
     img_path: String,
     expression: String,
+    dataset_name: Option<String>,
     bbox: [f64; 4],
     width: u32,
     height: u32,
@@ -30,6 +31,9 @@ struct Shikra {
 pub(super) fn shikra(item: &RawItem<'_>, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
     let row = item.row;
     let item: Shikra = item.parse()?;
+    if let Some(name) = &item.dataset_name {
+        drafts.note(format!("Shikra's lines of {name}"));
+    }
     let image = Image {
         file_name: item.img_path,
         width: item.width,
