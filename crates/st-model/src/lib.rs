@@ -19,6 +19,7 @@ pub mod packer;
 pub mod projector;
 pub mod published;
 pub mod qwen2;
+pub mod recompute;
 pub mod siglip;
 pub mod tokenizer;
 pub mod weights;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 use st_model::loss::LossOutput;
-use st_model::model::LlavaSt;
+use st_model::model::{LlavaSt, VisualTokens};
 use st_model::siglip;
 use st_model::weights::published_name;
 use st_schema::Frames;
@@ -472,27 +472,45 @@ impl<'a> Run<'a> {
         let (mut loss, mut finite, count) = (0.0, true, real(passes.len()));
         let step = self.step;
         for (index, pass) in passes.iter().enumerate() {
-            self.options
-                .device
-                .seed(SplitMix::at(&[self.recipe().seed, step, index as u64]).next_u64());
-            let output = self.forward(pass)?;
-            let scaled = match self.recipe().loss {
-                Reduction::MeanOfRecords => output.per_record.clone().sum() * (pass.weight / total),
+            let seed = SplitMix::at(&[self.recipe().seed, step, index as u64]).next_u64();
+            self.options.device.seed(seed);
+            let visual = self.visual_tokens(pass)?;
+            let share = pass.weight / total;
+            let reduction = self.recipe().loss;
+            let reduce = |output: &LossOutput| match reduction {
+                Reduction::MeanOfRecords => output.per_record.clone().sum() * share,
                 Reduction::SumOfRecords => output.per_record.clone().sum() * (pass.weight / count),
                 Reduction::MeanOfTokens => {
                     output.reduce(st_model::loss::Reduction::TokenMean) * (pass.weight / count)
                 }
             };
-            let backward = scaled.backward();
+            let objective = self.prepared.objective;
+            let mut take = |gradients: Gradients| {
+                grads.add(
+                    &self.model,
+                    GradientsParams::from_grads(gradients, &self.model),
+                    published_name,
+                );
+            };
+            let (output, scaled) = if self.recipe().gradient_checkpointing {
+                self.model.backward_by_layer(
+                    &pass.batch,
+                    &visual,
+                    objective,
+                    seed,
+                    &reduce,
+                    &mut take,
+                )
+            } else {
+                let output = self.model.loss(&pass.batch, &visual, objective);
+                let scaled = reduce(&output);
+                take(scaled.backward());
+                (output, scaled)
+            };
             let losses: Vec<f64> = output.per_record.into_data().iter::<f64>().collect();
             loss += scaled.into_data().iter::<f64>().sum::<f64>();
             finite &= losses.iter().all(|l| l.is_finite());
             self.window.note(pass, &losses);
-            grads.add(
-                &self.model,
-                GradientsParams::from_grads(backward, &self.model),
-                published_name,
-            );
         }
         let squared = grads.squared_norms();
         let norm = squared.iter().map(|(_, s)| s).sum::<f64>().sqrt();
@@ -518,8 +536,8 @@ impl<'a> Run<'a> {
 }
 
 impl Run<'_> {
-    /// Frames to losses. While tower and projector rest, they run without autodiff and once per clip.
-    fn forward(&mut self, pass: &Pass) -> Result<LossOutput, TrainError> {
+    /// Frames to visual tokens. While tower and projector rest, they run without autodiff and once per clip.
+    fn visual_tokens(&mut self, pass: &Pass) -> Result<VisualTokens, TrainError> {
         let objective = self.prepared.objective;
         let kinds = self.prepared.clip_kinds(pass);
         let features = match self.frozen.clone() {
@@ -530,8 +548,7 @@ impl Run<'_> {
             )?,
             Some(frozen) => self.cached_features(&frozen, pass)?,
         };
-        let visual = self.model.visual_tokens(features, &kinds, objective);
-        Ok(self.model.loss(&pass.batch, &visual, objective))
+        Ok(self.model.visual_tokens(features, &kinds, objective))
     }
 
     fn encode(

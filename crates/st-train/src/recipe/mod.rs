@@ -62,6 +62,10 @@ pub struct Recipe {
     /// How the losses of the records of a step become one number.
     #[serde(default)]
     pub loss: Reduction,
+    /// Keeps only each decoder layer's input for the backward pass and runs the layer again there: much less memory for about a third
+    /// more time.
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
     /// The optimizer.
     pub optimizer: OptimizerPlan,
     /// The learning rate over the run.
