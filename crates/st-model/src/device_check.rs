@@ -1,7 +1,7 @@
 //! Does a device compute what the CPU computes, and how fast?
 //!
 //! [`compare`] builds the same small model, in the published geometry, on two devices and compares every stage. [`time`] measures
-//! prefill, decoding and a training step with random weights. Neither needs a file, so that the program alone can be taken to another
+//! prefill and decoding with random weights. Neither needs a file, so that the program alone can be taken to another
 //! machine.
 
 use std::time::{Duration, Instant};
@@ -11,16 +11,15 @@ use burn::tensor::{Device, Distribution, Gradients, Tensor, TensorData};
 use serde::Serialize;
 use st_schema::{Axis, Frames, Side};
 
-use crate::batch::{Batch, CoordinateSlot, EncodedRecord, IGNORE, Padding, Stream, VisualSlot};
+use crate::batch::{Batch, CoordinateSlot, EncodedRecord, IGNORE, Stream, VisualSlot};
 use crate::config::{
     ConfigError, CoordinateConfig, ModelConfig, PackerConfig, PackerInit, Parts, TextConfig,
     VideoConfig, VideoStreams, VisionConfig, WidthInput,
 };
 use crate::generate::{GenerateOptions, generate};
 use crate::init::InitConfig;
-use crate::lora::LoraConfig;
 use crate::loss::{Objective, Reduction};
-use crate::model::{ClipKind, ClipRange, LlavaSt, VisualTokens};
+use crate::model::{ClipKind, ClipRange, LlavaSt};
 use crate::qwen2::KvCache;
 use crate::siglip::{FrameSizeError, patches};
 
@@ -147,7 +146,8 @@ fn frames(count: usize, side: usize, seed: usize) -> Result<Frames, st_schema::F
 }
 
 /// A record about a video with coordinates in question and answer. All ids are words, but for the slots and placeholders.
-fn record(config: &ModelConfig) -> EncodedRecord {
+#[must_use]
+pub fn sample_record(config: &ModelConfig) -> EncodedRecord {
     let (fast, slow) = config.video_tokens();
     let vocabulary = u32::try_from(config.text.vocab_size).unwrap_or(u32::MAX);
     let word = |place: usize| u32::try_from(place * 37 + 11).unwrap_or(0) % vocabulary;
@@ -231,7 +231,7 @@ fn run(device: &Device) -> Result<Outcome, DeviceCheckError> {
         kind: ClipKind::Video,
     }];
     let visual = model.visual_tokens(features.clone(), &clip, Objective::Coordinates);
-    let record = record(&config);
+    let record = sample_record(&config);
     let batch = Batch::collate(std::slice::from_ref(&record), 0);
     let hidden = model.decode(model.inputs_embeds(&batch, &visual, Objective::Coordinates));
     let [_, columns, width] = hidden.dims();
@@ -351,8 +351,6 @@ pub struct TimedShape {
     pub name: &'static str,
     /// The model.
     pub config: ModelConfig,
-    /// Decoder layers of the training step, which keeps all activations; at most those of the model.
-    pub training_layers: usize,
 }
 
 impl TimedShape {
@@ -362,7 +360,6 @@ impl TimedShape {
         Self {
             name: "tiny",
             config: small_config(),
-            training_layers: 2,
         }
     }
 
@@ -372,7 +369,6 @@ impl TimedShape {
         Self {
             name: "7B",
             config: ModelConfig::published_7b(),
-            training_layers: 4,
         }
     }
 }
@@ -400,7 +396,7 @@ impl Timing {
     }
 }
 
-/// Times prefill of a video prompt, 64 decoded tokens, and a `LoRA` training step, with random weights in the device's default type.
+/// Times prefill of a video prompt and 64 decoded tokens, with random weights in the device's default type.
 ///
 /// `report` hears of each result at once. Nothing new is started once `budget` is used up.
 ///
@@ -451,66 +447,7 @@ pub fn time(
         });
         report(result("decode", seconds, 64));
     }
-    if begin.elapsed() > budget {
-        return Ok(());
-    }
-    let (seconds, layers) = time_training(shape, device)?;
-    report(result(
-        &format!("training step ({layers} layers, LoRA 64)"),
-        seconds,
-        prompt,
-    ));
     Ok(())
-}
-
-/// Forward and backward of one video record through adapters; the layers that were timed.
-fn time_training(shape: &TimedShape, device: &Device) -> Result<(f64, usize), ConfigError> {
-    let mut config = shape.config.clone();
-    config.text.num_hidden_layers = config.text.num_hidden_layers.min(shape.training_layers);
-    // The packers' output is an input here, so that only decoder and loss are timed.
-    let lora = LoraConfig {
-        r: 64,
-        lora_alpha: 128.0,
-        lora_dropout: 0.0,
-        target_modules: [
-            "q_proj",
-            "k_proj",
-            "v_proj",
-            "o_proj",
-            "gate_proj",
-            "up_proj",
-            "down_proj",
-        ]
-        .map(str::to_owned)
-        .into(),
-    };
-    let tracked = device.clone().autodiff();
-    let model = config
-        .init(&tracked)?
-        .set_trainable(&|_| false)
-        .with_lora(&lora);
-    let (fast, slow) = config.video_tokens();
-    let random = |tokens| {
-        Tensor::<3>::random(
-            [1, tokens, config.text.hidden_size],
-            Distribution::Normal(0.0, 1.0),
-            &tracked,
-        )
-    };
-    let visual = VisualTokens {
-        images: None,
-        fast: Some(random(fast)),
-        slow: Some(random(slow)),
-        clips: vec![(ClipKind::Video, 0)],
-    };
-    let batch = Batch::collate_with(&[record(&config)], &[0], 0, Padding::Right);
-    let seconds = best(device, 2, || {
-        let loss = model
-            .loss(&batch, &visual, Objective::Coordinates)
-            .reduce(Reduction::SumOfMeans);
-        let _ = loss.backward();
-    });
-    Ok((seconds, config.text.num_hidden_layers))
 }
 
 /// Best time of some repetitions after one that warms up.

@@ -2,7 +2,7 @@
 //!
 //! A target is one token, or a coordinate's two neighbouring bins weighted by the distance (soft label).
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use st_schema::Side;
 
 use crate::batch::{Batch, IGNORE};
@@ -90,6 +90,8 @@ pub fn targets(batch: &Batch, config: &ModelConfig, objective: Objective) -> Vec
 /// - output: `[targets]`
 #[must_use]
 pub fn cross_entropy(logits: Tensor<2>, targets: &[Target]) -> Tensor<1> {
+    // The exponentials of 16-bit logits are summed in 32 bits, as in the original.
+    let logits = logits.cast(DType::F32);
     let (count, device) = (targets.len(), logits.device());
     let ids = index(
         targets

@@ -6,11 +6,11 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{
     AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer as _,
 };
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::recipe::{OptimizerPlan, Part};
 
-/// The gradients of one step, by parameter name, flattened: `[entries]` each.
+/// The gradients of one step, by parameter name, flattened: `[entries]` each, in 32 bits whatever the weights have.
 #[derive(Debug, Default)]
 pub struct NamedGradients(BTreeMap<String, Tensor<1>>);
 
@@ -24,6 +24,41 @@ impl NamedGradients {
             into: &mut self.0,
         };
         model.visit(&mut visitor);
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: Self) {
+        for (name, gradient) in other.0 {
+            let sum = match self.0.remove(&name) {
+                Some(before) => before + gradient,
+                None => gradient,
+            };
+            self.0.insert(name, sum);
+        }
+    }
+
+    /// Names and entries of all gradients.
+    pub fn entries(&self) -> impl Iterator<Item = (String, usize)> {
+        let count = |one: &Tensor<1>| one.shape().num_elements();
+        self.0
+            .iter()
+            .map(move |(name, one)| (name.clone(), count(one)))
+    }
+
+    /// Zeros for every name that has no gradient yet.
+    pub fn fill(&mut self, entries: &BTreeMap<String, usize>, device: &Device) {
+        for (name, count) in entries {
+            self.0
+                .entry(name.clone())
+                .or_insert_with(|| Tensor::zeros([*count], (device, DType::F32)));
+        }
+    }
+
+    /// Every gradient changed, in the order of the names.
+    #[must_use]
+    pub fn map(self, mut change: impl FnMut(Tensor<1>) -> Tensor<1>) -> Self {
+        let changed = self.0.into_iter().map(|(name, one)| (name, change(one)));
+        Self(changed.collect())
     }
 
     /// Squared norm of each parameter's gradient, in the order of the names.
@@ -88,7 +123,7 @@ impl ModuleVisitor for Collect<'_> {
             return;
         };
         let entries = grad.shape().num_elements();
-        let grad: Tensor<1> = grad.reshape([entries]);
+        let grad: Tensor<1> = grad.reshape([entries]).cast(DType::F32);
         let name = (self.name_of)(&self.path.join("."));
         let sum = match self.into.remove(&name) {
             Some(before) => before + grad,
@@ -154,9 +189,14 @@ enum Moments {
 }
 
 /// The optimizer of a run.
+///
+/// Its arithmetic is in 32 bits. A weight of another type is rounded from a 32-bit original that is kept here: at the rates of the
+/// published stages a step is smaller than the distance of two 16-bit numbers, and would be lost.
 #[derive(Default)]
 pub struct Optimizer {
     state: BTreeMap<String, Moments>,
+    /// Originals of weights that are not 32-bit numbers, flattened.
+    originals: BTreeMap<String, Tensor<1>>,
 }
 
 impl Optimizer {
@@ -178,14 +218,19 @@ impl Optimizer {
             plan,
             factor,
             state: &mut self.state,
+            originals: &mut self.originals,
         };
         model.map(&mut mapper)
     }
 
-    /// The state as named tensors: `<name>.moment_1`, `.moment_2`, `.time` or `.velocity`, all of one axis.
+    /// The state as named tensors: `<name>.moment_1`, `.moment_2`, `.time` or `.velocity`, and `.original` of 16-bit weights; all of
+    /// one axis.
     #[must_use]
     pub fn tensors(&self) -> BTreeMap<String, TensorData> {
         let mut all = BTreeMap::new();
+        for (name, original) in &self.originals {
+            all.insert(format!("{name}.original"), original.to_data());
+        }
         for (name, moments) in &self.state {
             match moments {
                 Moments::AdamW(state) => {
@@ -210,13 +255,18 @@ impl Optimizer {
         mut tensors: BTreeMap<String, TensorData>,
         device: &Device,
     ) -> Result<Self, String> {
-        let mut state = BTreeMap::new();
+        let (mut state, mut originals) = (BTreeMap::new(), BTreeMap::new());
+        let options = (device, DType::F32);
         while let Some((key, data)) = tensors.pop_first() {
             let Some((name, kind)) = key.rsplit_once('.') else {
                 return Err(key);
             };
             let moments = match kind {
-                "velocity" => Moments::Muon(Tensor::from_data(data, device)),
+                "original" => {
+                    originals.insert(name.to_owned(), Tensor::from_data(data, options));
+                    continue;
+                }
+                "velocity" => Moments::Muon(Tensor::from_data(data, options)),
                 "moment_1" => {
                     let mut take = |kind: &str| tensors.remove(&format!("{name}.{kind}"));
                     let (Some(second), Some(time)) = (take("moment_2"), take("time")) else {
@@ -229,8 +279,8 @@ impl Optimizer {
                     let Some(time) = time else { return Err(key) };
                     Moments::AdamW(AdaptiveMomentumState {
                         time,
-                        moment_1: Tensor::from_data(data, device),
-                        moment_2: Tensor::from_data(second, device),
+                        moment_1: Tensor::from_data(data, options),
+                        moment_2: Tensor::from_data(second, options),
                         max_moment_2: None,
                     })
                 }
@@ -238,7 +288,7 @@ impl Optimizer {
             };
             state.insert(name.to_owned(), moments);
         }
-        Ok(Self { state })
+        Ok(Self { state, originals })
     }
 }
 
@@ -249,6 +299,7 @@ struct Step<'a> {
     plan: &'a OptimizerPlan,
     factor: f64,
     state: &'a mut BTreeMap<String, Moments>,
+    originals: &'a mut BTreeMap<String, Tensor<1>>,
 }
 
 impl ModuleMapper for Step<'_> {
@@ -268,8 +319,12 @@ impl ModuleMapper for Step<'_> {
         let (id, tensor, mapper) = param.consume();
         let require_grad = tensor.is_require_grad();
         let autodiff = tensor.is_autodiff();
-        let plain = tensor.inner();
-        let dims = plain.dims();
+        let rounded = tensor.inner();
+        let (dims, dtype) = (rounded.dims(), rounded.dtype());
+        let plain = match self.originals.remove(&name) {
+            Some(original) => original.reshape(dims),
+            None => rounded.cast(DType::F32),
+        };
         let rule = rule(self.plan, &name, &dims);
         let before = self.state.remove(&name);
         let (flat, state) = if let Some(momentum) = rule.muon {
@@ -295,8 +350,12 @@ impl ModuleMapper for Step<'_> {
             };
             (flat, Moments::AdamW(state.momentum))
         };
-        self.state.insert(name, state);
-        let mut tensor: Tensor<D> = flat.reshape(dims);
+        self.state.insert(name.clone(), state);
+        let mut tensor: Tensor<D> = flat.clone().reshape(dims);
+        if dtype != DType::F32 {
+            tensor = tensor.cast(dtype);
+            self.originals.insert(name, flat);
+        }
         if autodiff {
             tensor = tensor.autodiff();
         }

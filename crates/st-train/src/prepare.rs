@@ -15,7 +15,7 @@ use st_model::init::InitConfig;
 use st_model::input::{InputEncoder, InputOptions};
 use st_model::lora::LoraConfig;
 use st_model::loss::Objective;
-use st_model::model::{ClipKind, ClipRange, LlavaSt};
+use st_model::model::LlavaSt;
 use st_model::published::{config_from_json, config_to_json};
 use st_model::tokenizer::Tokenizer;
 use st_model::weights::{Loading, Views};
@@ -25,8 +25,8 @@ use st_weights::{Dtype, ModelFolder, TensorSpec, WeightsError};
 use crate::checkpoint::{CheckpointError, hex, sha256_file, write_atomic};
 use crate::dataset::{DataError, Dataset, Roots};
 use crate::order::{NoRecords, Order};
-use crate::pass::Pass;
 use crate::recipe::{LoraPlan, ModelSource, ObjectivePlan, Part, Recipe, TokenizerSource};
+use crate::replica::Facts;
 use crate::train::TrainError;
 
 /// Bytes of one file of weights at most.
@@ -203,23 +203,14 @@ impl Prepared {
             .any(|parts| Part::any(parts, name))
     }
 
-    /// What the clips of a pass are, and where their frames begin.
-    pub(crate) fn clip_kinds(&self, pass: &Pass) -> Vec<ClipRange> {
-        let mut first = 0;
-        let mut kinds = Vec::with_capacity(pass.clips.len());
-        for (clip, frames) in pass.clips.iter().zip(&pass.frames) {
-            let video = self.dataset.catalog().is_video[*clip];
-            kinds.push(ClipRange {
-                first,
-                kind: if video {
-                    ClipKind::Video
-                } else {
-                    ClipKind::Image
-                },
-            });
-            first += frames.count;
+    /// What every replica needs.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            recipe: self.recipe.clone(),
+            config: self.config.clone(),
+            objective: self.objective,
+            dataset: Arc::clone(&self.dataset),
         }
-        kinds
     }
 
     /// Writes `model/`: configuration, tokenizer and weights with adapters merged. A folder that is there stays.

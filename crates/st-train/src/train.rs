@@ -1,6 +1,6 @@
 //! The loop: passes, gradients, steps, and what is written along the way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,23 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Gradients, Tensor};
-use st_model::loss::LossOutput;
-use st_model::model::{LlavaSt, VisualTokens};
-use st_model::siglip;
-use st_model::weights::published_name;
-use st_schema::Frames;
+use burn::tensor::Device;
+use st_model::model::LlavaSt;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Checkpoints, FORMAT, State, write_atomic};
 use crate::loader::Loader;
 use crate::metrics::{Line, Metrics, TrainLine, ValidationLine};
-use crate::optimizer::{NamedGradients, Optimizer};
+use crate::optimizer::Optimizer;
 use crate::parameters;
 use crate::pass::{Pass, PassError, PassMaker};
 use crate::prepare::{PrepareError, Prepared};
-use crate::random::SplitMix;
-use crate::recipe::{Part, Recipe, Reduction};
+use crate::recipe::{Part, Recipe};
+use crate::replica::Replicas;
 use crate::schedule;
 
 /// Steps in a row without finite gradients after which a run gives up.
@@ -88,6 +83,14 @@ pub enum TrainError {
     /// The scores of validation.
     #[error("validation: {0}")]
     Validation(String),
+    /// Threads of the replicas.
+    #[error("cannot start threads: {0}")]
+    Threads(rayon::ThreadPoolBuildError),
+    /// Several replicas on one device, and dropout.
+    #[error(
+        "lora.dropout: replicas on one device would draw from one generator, in no fixed order; set it to 0, or train with --devices 1"
+    )]
+    SharedGenerator,
 }
 
 /// Where a run begins or goes on.
@@ -178,8 +181,8 @@ pub struct Outcome {
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where to compute; without autodiff.
-    pub device: Device,
+    /// Where to compute, without autodiff: a replica for each; at least one. A device may stand there several times.
+    pub devices: Vec<Device>,
     /// Loader threads.
     pub workers: usize,
     /// Set from outside to stop after the step at hand, with a checkpoint.
@@ -208,7 +211,7 @@ pub fn run(
     }
     let mut run = Run::start(prepared, options, checkpoints, found)?;
     if run.is_finished() {
-        let model = run.prepared.write_model(&run.model)?;
+        let model = run.prepared.write_model(run.replicas.model())?;
         return Ok(run.outcome(Some(model), true));
     }
     reporter.begin(&run.begin());
@@ -216,7 +219,7 @@ pub fn run(
     reporter.end();
     result?;
     let model = if run.is_finished() {
-        Some(run.prepared.write_model(&run.model)?)
+        Some(run.prepared.write_model(run.replicas.model())?)
     } else {
         None
     };
@@ -228,8 +231,7 @@ struct Run<'a> {
     prepared: Prepared,
     options: &'a Options,
     checkpoints: Checkpoints,
-    model: LlavaSt,
-    optimizer: Optimizer,
+    replicas: Replicas,
     metrics: Metrics,
     /// Steps done.
     step: u64,
@@ -238,9 +240,6 @@ struct Run<'a> {
     records: u64,
     best: Option<(f64, u64)>,
     phase: Option<usize>,
-    /// The model without autodiff, while tower and projector rest.
-    frozen: Option<LlavaSt>,
-    features: FeatureCache,
     window: Window,
     skipped: Vec<u64>,
 }
@@ -259,14 +258,6 @@ struct Window {
     waited: Duration,
 }
 
-/// Features of clips, kept while the tower rests.
-#[derive(Debug, Default)]
-struct FeatureCache {
-    kept: HashMap<usize, Tensor<3>>,
-    bytes: usize,
-    limit: usize,
-}
-
 impl<'a> Run<'a> {
     fn start(
         prepared: Prepared,
@@ -274,34 +265,37 @@ impl<'a> Run<'a> {
         checkpoints: Checkpoints,
         found: Option<Checkpoint>,
     ) -> Result<Self, TrainError> {
-        let device = options.device.clone();
         let mut model = prepared.model.clone();
-        let mut optimizer = Optimizer::default();
         let bytes = found.as_ref().map_or(0, |c| c.state.metrics_bytes);
         let metrics = Metrics::open(&prepared.folder, bytes)?;
         let (mut step, mut seconds, mut records, mut best) = (0, 0.0, 0, None);
+        let mut moments = BTreeMap::new();
+        let damaged = |step: u64, reason: String| CheckpointError::Damaged {
+            path: checkpoints.path(step),
+            reason,
+        };
         if let Some(Checkpoint {
             trainable,
-            optimizer: tensors,
+            optimizer,
             state,
         }) = found
         {
-            let damaged = |reason: String| CheckpointError::Damaged {
-                path: checkpoints.path(state.step),
-                reason,
-            };
-            model = parameters::load(model, trainable).map_err(damaged)?;
-            optimizer = Optimizer::from_tensors(tensors, &device)
-                .map_err(|name| damaged(format!("optimizer tensor {name} has no place")))?;
+            model =
+                parameters::load(model, trainable).map_err(|reason| damaged(state.step, reason))?;
+            moments = optimizer;
             (step, seconds, records, best) = (state.step, state.seconds, state.records, state.best);
         }
-        let limit = prepared.recipe.data.feature_cache_mb << 20;
+        let optimizer = |device: &Device| {
+            Optimizer::from_tensors(moments.clone(), device).map_err(|name| {
+                damaged(step, format!("optimizer tensor {name} has no place")).into()
+            })
+        };
+        let replicas = Replicas::new(prepared.facts(), &model, optimizer, &options.devices)?;
         Ok(Self {
             prepared,
             options,
             checkpoints,
-            model,
-            optimizer,
+            replicas,
             metrics,
             step,
             saved: (step > 0).then_some(step),
@@ -309,11 +303,6 @@ impl<'a> Run<'a> {
             records,
             best,
             phase: None,
-            frozen: None,
-            features: FeatureCache {
-                limit,
-                ..FeatureCache::default()
-            },
             window: Window::default(),
             skipped: Vec::new(),
         })
@@ -336,7 +325,8 @@ impl<'a> Run<'a> {
     fn begin(&self) -> Begin {
         let parts = self.parts(self.prepared.order.phase(self.step));
         let counts: BTreeMap<String, usize> = self
-            .model
+            .replicas
+            .model()
             .named_parameters()
             .into_iter()
             .map(|p| (p.name.clone(), p.count()))
@@ -451,84 +441,29 @@ impl<'a> Run<'a> {
         }
         self.phase = Some(phase);
         let parts = self.parts(phase);
-        let lora = self.recipe().lora.is_some();
-        self.model = self.model.clone().set_trainable(&|name| {
-            // With adapters, the layers below them rest.
-            Part::any(&parts, name) && !(lora && Part::of(name) == Part::Decoder)
-        });
-        let rests = |part: Part| !parts.contains(&Part::All) && !parts.contains(&part);
-        self.features.clear();
-        self.frozen =
-            (rests(Part::VisionTower) && rests(Part::Projector)).then(|| self.model.valid());
+        self.replicas.set_parts(&parts);
     }
 
     fn one_step(&mut self, passes: &[Pass], reporter: &mut dyn Reporter) -> Result<(), TrainError> {
         self.window.begun.get_or_insert_with(Instant::now);
-        let mut grads = NamedGradients::default();
-        let total: f64 = passes
-            .iter()
-            .map(|p| p.weight * real(p.records.len()))
-            .sum();
-        let (mut loss, mut finite, count) = (0.0, true, real(passes.len()));
-        let step = self.step;
-        for (index, pass) in passes.iter().enumerate() {
-            let seed = SplitMix::at(&[self.recipe().seed, step, index as u64]).next_u64();
-            self.options.device.seed(seed);
-            let visual = self.visual_tokens(pass)?;
-            let share = pass.weight / total;
-            let reduction = self.recipe().loss;
-            let reduce = |output: &LossOutput| match reduction {
-                Reduction::MeanOfRecords => output.per_record.clone().sum() * share,
-                Reduction::SumOfRecords => output.per_record.clone().sum() * (pass.weight / count),
-                Reduction::MeanOfTokens => {
-                    output.reduce(st_model::loss::Reduction::TokenMean) * (pass.weight / count)
-                }
-            };
-            let objective = self.prepared.objective;
-            let mut take = |gradients: Gradients| {
-                grads.add(
-                    &self.model,
-                    GradientsParams::from_grads(gradients, &self.model),
-                    published_name,
-                );
-            };
-            let (output, scaled) = if self.recipe().gradient_checkpointing {
-                self.model.backward_by_layer(
-                    &pass.batch,
-                    &visual,
-                    objective,
-                    seed,
-                    &reduce,
-                    &mut take,
-                )
-            } else {
-                let output = self.model.loss(&pass.batch, &visual, objective);
-                let scaled = reduce(&output);
-                take(scaled.backward());
-                (output, scaled)
-            };
-            let losses: Vec<f64> = output.per_record.into_data().iter::<f64>().collect();
-            loss += scaled.into_data().iter::<f64>().sum::<f64>();
-            finite &= losses.iter().all(|l| l.is_finite());
-            self.window.note(pass, &losses);
+        let (result, mut gradients) = self.replicas.gradients(self.step, passes)?;
+        for (pass, losses) in passes.iter().zip(&result.losses) {
+            self.window.note(pass, losses);
         }
-        let squared = grads.squared_norms();
+        let squared = gradients[0].squared_norms();
         let norm = squared.iter().map(|(_, s)| s).sum::<f64>().sqrt();
-        self.window.loss += loss;
+        self.window.loss += result.loss;
         self.window.steps += 1;
+        let finite = result.losses.iter().flatten().all(|loss| loss.is_finite());
         if !(finite && norm.is_finite()) {
-            return self.skip(passes, loss, norm, reporter);
+            return self.skip(passes, result.loss, norm, reporter);
         }
         let optimizer = self.recipe().optimizer.clone();
-        grads.clip(norm, optimizer.clip_norm);
+        for gradients in &mut gradients {
+            gradients.clip(norm, optimizer.clip_norm);
+        }
         let factor = self.lr_factor();
-        self.model = self.optimizer.step(
-            self.model.clone(),
-            grads,
-            &optimizer,
-            factor,
-            published_name,
-        );
+        self.replicas.step(gradients, &optimizer, factor);
         self.records += passes.iter().map(|p| p.records.len() as u64).sum::<u64>();
         self.window.norms(&squared, norm);
         Ok(())
@@ -536,65 +471,6 @@ impl<'a> Run<'a> {
 }
 
 impl Run<'_> {
-    /// Frames to visual tokens. While tower and projector rest, they run without autodiff and once per clip.
-    fn visual_tokens(&mut self, pass: &Pass) -> Result<VisualTokens, TrainError> {
-        let objective = self.prepared.objective;
-        let kinds = self.prepared.clip_kinds(pass);
-        let features = match self.frozen.clone() {
-            None => self.encode(
-                &self.model,
-                &pass.frames.iter().collect::<Vec<_>>(),
-                &pass.clips,
-            )?,
-            Some(frozen) => self.cached_features(&frozen, pass)?,
-        };
-        Ok(self.model.visual_tokens(features, &kinds, objective))
-    }
-
-    fn encode(
-        &self,
-        model: &LlavaSt,
-        frames: &[&Frames],
-        clips: &[usize],
-    ) -> Result<Tensor<3>, TrainError> {
-        let vision = &self.prepared.config.vision;
-        let patches = siglip::patches(frames, vision, &self.options.device).map_err(|e| {
-            TrainError::Frames {
-                clip: clips
-                    .first()
-                    .map(|c| self.prepared.dataset.clip_id(*c).to_string())
-                    .unwrap_or_default(),
-                reason: e.to_string(),
-                size: vision.image_size,
-            }
-        })?;
-        Ok(model.encode_frames(patches))
-    }
-
-    fn cached_features(&mut self, frozen: &LlavaSt, pass: &Pass) -> Result<Tensor<3>, TrainError> {
-        let missing: Vec<usize> = (0..pass.clips.len())
-            .filter(|&i| !self.features.kept.contains_key(&pass.clips[i]))
-            .collect();
-        let mut fresh = HashMap::new();
-        if !missing.is_empty() {
-            let frames: Vec<&Frames> = missing.iter().map(|&i| &pass.frames[i]).collect();
-            let clips: Vec<usize> = missing.iter().map(|&i| pass.clips[i]).collect();
-            let all = self.encode(frozen, &frames, &clips)?;
-            let mut first = 0;
-            for (clip, frames) in clips.iter().zip(&frames) {
-                let one = all.clone().narrow(0, first, frames.count);
-                first += frames.count;
-                self.features.keep(*clip, &one);
-                fresh.insert(*clip, one);
-            }
-        }
-        let parts = pass
-            .clips
-            .iter()
-            .filter_map(|c| fresh.get(c).or_else(|| self.features.kept.get(c)).cloned());
-        Ok(Tensor::cat(parts.collect(), 0))
-    }
-
     fn lr_factor(&self) -> f64 {
         let phase = self
             .recipe()
@@ -714,7 +590,7 @@ impl Run<'_> {
             return Ok(());
         }
         let line = validator
-            .validate(&self.model.valid(), self.step)
+            .validate(&self.replicas.model().valid(), self.step)
             .map_err(TrainError::Validation)?;
         if self.best.is_none_or(|(loss, _)| line.loss < loss) {
             self.best = Some((line.loss, self.step));
@@ -739,9 +615,10 @@ impl Run<'_> {
             best: self.best,
             files: BTreeMap::new(),
         };
-        let trainable = parameters::tensors(&self.model, &|name| self.prepared.is_saved(name));
+        let trainable =
+            parameters::tensors(self.replicas.model(), &|name| self.prepared.is_saved(name));
         self.checkpoints
-            .save(&trainable, &self.optimizer.tensors(), state)?;
+            .save(&trainable, &self.replicas.optimizer().tensors(), state)?;
         self.metrics.draw(&self.prepared.recipe.name)?;
         self.saved = Some(self.step);
         Ok(())
@@ -766,21 +643,6 @@ impl Window {
         }
         self.grad_norm = norm;
         self.grad_norms = parts.into_iter().map(|(p, s)| (p, s.sqrt())).collect();
-    }
-}
-
-impl FeatureCache {
-    fn keep(&mut self, clip: usize, features: &Tensor<3>) {
-        let bytes = features.shape().num_elements() * 4;
-        if self.bytes + bytes <= self.limit {
-            self.bytes += bytes;
-            self.kept.insert(clip, features.clone());
-        }
-    }
-
-    fn clear(&mut self) {
-        self.kept.clear();
-        self.bytes = 0;
     }
 }
 

@@ -72,6 +72,9 @@ pub(crate) struct TrainArgs {
     /// Delete the run of this name and begin anew.
     #[arg(long)]
     pub fresh: bool,
+    /// Replicas that share out the passes of a step: a number, or all: every GPU; on a CPU each replica gets its share of the cores.
+    #[arg(long, default_value = "1", value_name = "N|all")]
+    pub devices: crate::device::Count,
 }
 
 /// What else `sttrain` does.

@@ -11,6 +11,75 @@ pub(crate) enum Choice {
     Cuda,
 }
 
+/// A word of `--devices`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// So many replicas.
+    Exactly(usize),
+    /// A replica for every device.
+    All,
+}
+
+impl std::str::FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count @ 1..) => Ok(Self::Exactly(count)),
+            _ if text == "all" => Ok(Self::All),
+            _ => Err("give a number from 1 on, or all".to_owned()),
+        }
+    }
+}
+
+/// The devices of the replicas. A CPU is one device, on which any number of replicas share the cores.
+///
+/// # Errors
+/// Where there are fewer GPUs, or the program was built without them.
+pub(crate) fn open_all(choice: Choice, count: Count) -> anyhow::Result<Vec<Device>> {
+    let first = open(choice)?;
+    let present = match choice {
+        Choice::Cpu => std::thread::available_parallelism().map_or(1, usize::from),
+        Choice::Cuda => gpus(),
+    };
+    let wanted = match count {
+        Count::Exactly(count) => count,
+        Count::All => present,
+    };
+    match choice {
+        Choice::Cpu => Ok(vec![first; wanted]),
+        Choice::Cuda => {
+            anyhow::ensure!(
+                wanted <= present,
+                "--devices {wanted}: there are {present} CUDA devices (CUDA_VISIBLE_DEVICES narrows them)"
+            );
+            Ok((0..wanted).map(gpu).collect())
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn gpus() -> usize {
+    Device::enumerate(burn::tensor::DeviceType::Cuda)
+        .into_vec()
+        .len()
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(number: usize) -> Device {
+    Device::cuda(number)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> usize {
+    0
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(_number: usize) -> Device {
+    Device::default()
+}
+
 /// The device of a word.
 ///
 /// # Errors
@@ -22,16 +91,19 @@ pub(crate) fn open(choice: Choice) -> anyhow::Result<Device> {
     }
 }
 
-/// The same device with 16-bit numbers where it is a GPU; the CPU stays at 32 bits.
+/// Makes bfloat16 the type of these devices' numbers.
 ///
 /// # Errors
-/// Where the device has been used already.
-pub(crate) fn half_precision(choice: Choice, device: &Device) -> anyhow::Result<Device> {
-    let mut device = device.clone();
-    if choice == Choice::Cuda {
-        device.configure(burn::tensor::FloatDType::BF16)?;
+/// Where a device has been used already.
+pub(crate) fn half_precision(devices: &mut [Device]) -> anyhow::Result<()> {
+    let mut done: Vec<Device> = Vec::new();
+    for device in devices {
+        if !done.contains(device) {
+            device.configure(burn::tensor::FloatDType::BF16)?;
+            done.push(device.clone());
+        }
     }
-    Ok(device)
+    Ok(())
 }
 
 #[cfg(feature = "cuda")]

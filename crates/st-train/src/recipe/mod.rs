@@ -62,6 +62,9 @@ pub struct Recipe {
     /// How the losses of the records of a step become one number.
     #[serde(default)]
     pub loss: Reduction,
+    /// Numbers of weights and activations. Losses, gradients over a step, and the optimizer are in 32 bits either way.
+    #[serde(default)]
+    pub precision: Precision,
     /// Keeps only each decoder layer's input for the backward pass and runs the layer again there: much less memory for about a third
     /// more time.
     #[serde(default)]
@@ -91,6 +94,17 @@ fn all_parts() -> Vec<Part> {
 
 fn ten() -> u64 {
     10
+}
+
+/// Numbers of weights and activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Float32,
+    /// 16 bits with the exponent of 32: what the published stages train in.
+    Bfloat16,
 }
 
 /// Where the weights come from.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use st_train::prepare::Prepared;
+use st_train::recipe::Precision;
 use st_train::train::{Options, Outcome, Reporter, Validate, run as train};
 use st_train::validate::Validator;
 
@@ -20,7 +21,10 @@ pub(crate) fn run(args: &TrainArgs, globals: &Globals) -> anyhow::Result<ExitSta
     if args.fresh {
         delete(&roots.runs.join(&recipe.name))?;
     }
-    let device = device::open(args.recipe.device)?;
+    let mut devices = device::open_all(args.recipe.device, args.devices)?;
+    if recipe.precision == Precision::Bfloat16 {
+        device::half_precision(&mut devices)?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // The second signal ends the process at once; a checkpoint is never half written.
@@ -30,7 +34,7 @@ pub(crate) fn run(args: &TrainArgs, globals: &Globals) -> anyhow::Result<ExitSta
         }
     })
     .context("cannot listen to signals")?;
-    let prepared = Prepared::new(recipe, &roots, &device)?;
+    let prepared = Prepared::new(recipe, &roots, &devices[0])?;
     let mut progress = Progress::new(globals.quiet);
     let rejects = prepared.dataset.rejects();
     if let Some(first) = rejects.first() {
@@ -46,14 +50,19 @@ pub(crate) fn run(args: &TrainArgs, globals: &Globals) -> anyhow::Result<ExitSta
     }
     let rejected = !rejects.is_empty();
     let options = Options {
-        device,
+        devices,
         workers: globals.jobs,
         stop,
         resume: args.resume,
     };
     let plan = prepared.recipe.validation.clone();
     let mut validator = match &plan {
-        Some(plan) => Some(Validator::new(plan, &prepared, &roots, &options.device)?),
+        Some(plan) => Some(Validator::new(
+            plan,
+            &prepared,
+            &roots,
+            &options.devices[0],
+        )?),
         None => None,
     };
     let held_out = validator.as_mut().map(|v| v as &mut dyn Validate);
