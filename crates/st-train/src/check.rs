@@ -162,9 +162,18 @@ pub fn config(recipe: &Recipe, roots: &Roots, missing: &mut Vec<String>) -> Opti
         }
         ModelSource::Folder {
             path,
+            adapter,
             config: changes,
             ..
         } => {
+            if let Some(adapter) = adapter
+                && roots.find(&adapter.join("adapter_config.json")).is_none()
+            {
+                missing.push(format!(
+                    "model.adapter: {} has no adapter_config.json; it is the folder that the original's trainer or PEFT wrote",
+                    adapter.display()
+                ));
+            }
             let Some(found) = roots.find(path).filter(|p| p.join("config.json").exists()) else {
                 missing.push(weights_missing(path));
                 return changes_only(changes, missing);

@@ -20,6 +20,7 @@ pub mod random;
 pub mod recipe;
 mod replica;
 pub mod schedule;
+mod start;
 pub mod step_time;
 pub mod tensorboard;
 pub mod train;

@@ -17,8 +17,7 @@ use st_model::lora::LoraConfig;
 use st_model::loss::Objective;
 use st_model::model::LlavaSt;
 use st_model::published::{config_from_json, config_to_json};
-use st_model::tokenizer::Tokenizer;
-use st_model::weights::{Loading, Views};
+use st_model::tokenizer::{ExtraTokens, Tokenizer};
 use st_schema::{Axis, Side};
 use st_weights::{Dtype, ModelFolder, TensorSpec, WeightsError};
 
@@ -27,6 +26,7 @@ use crate::dataset::{DataError, Dataset, Roots};
 use crate::order::{NoRecords, Order};
 use crate::recipe::{LoraPlan, ModelSource, ObjectivePlan, Part, Recipe, TokenizerSource};
 use crate::replica::Facts;
+use crate::start::{Start, Vocabulary};
 use crate::train::TrainError;
 
 /// Bytes of one file of weights at most.
@@ -125,16 +125,18 @@ impl Prepared {
             recipe.seed,
             data.max_rejects,
         )?;
-        let (config, tokenizer) = model_config(&recipe, roots, &dataset)?;
+        let (config, tokenizer, vocabulary) = model_config(&recipe, roots, &dataset)?;
         let json = tokenizer
             .to_json()
             .map_err(|e| PrepareError::Tokenizer(e.to_string()))?;
         let encoder = encoder(&recipe, tokenizer, &config)?;
-        let model = model(&recipe, roots, &config, device)?;
+        let model = model(&recipe, roots, &config, vocabulary, device)?;
         let order = Order::new(&recipe, dataset.catalog())?;
         let mut inputs = dataset.hashes()?;
-        if let ModelSource::Folder { path, .. } = &recipe.model {
-            inputs.extend(folder_hashes(&found(roots, path)?)?);
+        if let ModelSource::Folder { path, adapter, .. } = &recipe.model {
+            for path in std::iter::once(path).chain(adapter) {
+                inputs.extend(folder_hashes(&found(roots, path)?)?);
+            }
         }
         let fingerprint = fingerprint(&recipe, &config, &inputs);
         let resolved = Resolved {
@@ -265,7 +267,7 @@ fn model_config(
     recipe: &Recipe,
     roots: &Roots,
     dataset: &Dataset,
-) -> Result<(ModelConfig, Tokenizer), PrepareError> {
+) -> Result<(ModelConfig, Tokenizer, Vocabulary), PrepareError> {
     let from_bytes = |bytes: &[u8]| {
         Tokenizer::from_json(bytes).map_err(|e| PrepareError::Tokenizer(e.to_string()))
     };
@@ -294,9 +296,30 @@ fn model_config(
         }
     };
     let tokenizer = tokenizer.ok_or_else(|| PrepareError::Tokenizer("none is given".to_owned()))?;
-    let scratch = matches!(recipe.model, ModelSource::Scratch { .. });
-    let config = sized(config, scratch.then(|| tokenizer.vocabulary()))?;
-    Ok((config, tokenizer))
+    let known = tokenizer.vocabulary();
+    if matches!(recipe.model, ModelSource::Scratch { .. }) {
+        let config = sized(config, Some(known))?;
+        let vocabulary = Vocabulary {
+            known,
+            wanted: known,
+        };
+        return Ok((config, tokenizer, vocabulary));
+    }
+    // A published model knows nothing of this project's tokens; stage 1 adds those of pictures and videos, stage 2 the coordinates'.
+    let before = sized(config.clone(), None)?;
+    let tokenizer = tokenizer.with_extra_tokens(match recipe.objective {
+        ObjectivePlan::Alignment => ExtraTokens::Visual,
+        ObjectivePlan::Coordinates => ExtraTokens::Coordinates(&before.coordinates),
+    });
+    let vocabulary = Vocabulary {
+        known,
+        wanted: tokenizer.vocabulary(),
+    };
+    Ok((
+        sized(config, Some(vocabulary.wanted))?,
+        tokenizer,
+        vocabulary,
+    ))
 }
 
 /// Changes below `changes` go into `config`, map by map.
@@ -390,6 +413,7 @@ fn model(
     recipe: &Recipe,
     roots: &Roots,
     config: &ModelConfig,
+    vocabulary: Vocabulary,
     device: &Device,
 ) -> Result<LlavaSt, PrepareError> {
     let device = device.clone().autodiff();
@@ -410,23 +434,19 @@ fn model(
         ModelSource::Scratch { init, .. } => {
             model = model.initialize(&scratch_values(init)?, recipe.seed);
         }
-        ModelSource::Folder { path, fresh, .. } => {
-            let path = found(roots, path)?;
-            let folder = ModelFolder::open(&path)?;
+        ModelSource::Folder {
+            path,
+            adapter,
+            fresh,
+            ..
+        } => {
             model = model.initialize(&InitConfig::default(), recipe.seed);
-            let names = folder.names().map(str::to_owned).collect();
-            let source = Views::new(names, |name| folder.view(name));
-            let loading = Loading {
-                wanted: &|name| !fresh.contains(&Part::of(name)),
-                ignored: &|name| fresh.contains(&Part::of(name)),
-                ..Loading::all()
-            };
-            model = model
-                .load_named(&source, loading)
-                .map_err(|e| PrepareError::Weights {
-                    path,
-                    reason: e.to_string(),
-                })?;
+            let adapter = adapter
+                .as_ref()
+                .map(|path| found(roots, path))
+                .transpose()?;
+            let start = Start::open(&found(roots, path)?, adapter.as_deref(), vocabulary)?;
+            model = start.load(model, fresh)?;
         }
     }
     if let Some(lora) = &recipe.lora {
@@ -514,7 +534,7 @@ fn folder_hashes(folder: &Path) -> Result<BTreeMap<String, String>, CheckpointEr
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
-        if matches!(kind, "json" | "safetensors") {
+        if matches!(kind, "json" | "safetensors" | "bin") {
             hashes.insert(path.display().to_string(), sha256_file(&path)?);
         }
     }

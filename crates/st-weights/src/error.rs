@@ -169,6 +169,16 @@ pub enum WeightsError {
         /// Its element type.
         dtype: Dtype,
     },
+    /// A tensor is no table with a row for each token.
+    #[error("tensor `{name}` has the shape {shape:?}, not {rows} rows or more")]
+    NoTable {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Rows it must have at least.
+        rows: usize,
+    },
     /// A `PyTorch` file could not be read, or holds something that the reader does not allow.
     #[error("{}: {fault}", path.display())]
     Torch {
