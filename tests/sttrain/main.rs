@@ -6,4 +6,5 @@ mod model_files;
 mod recipes;
 mod runs;
 mod schemas;
+mod ways;
 mod world;

@@ -33,12 +33,12 @@ checkpoint: {every_steps: 3}
 log_every: 1
 ";
 
-struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -54,7 +54,7 @@ impl Place {
         place
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
@@ -67,7 +67,7 @@ impl Place {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
@@ -76,7 +76,7 @@ impl Place {
         self.run(&["recipe.yaml", "-q", "--set", &name, "--set", LONG])
     }
 
-    fn model(&self, name: &str) -> String {
+    pub(crate) fn model(&self, name: &str) -> String {
         let path: PathBuf = self
             .path()
             .join("runs")
@@ -86,7 +86,7 @@ impl Place {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

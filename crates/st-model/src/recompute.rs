@@ -60,6 +60,9 @@ impl LlavaSt {
             },
             reduced.clone().detach(),
         );
+        if !reduced.is_tracked() {
+            return untracked;
+        }
         let gradients = reduced.backward();
         let mut upstream = last.grad(&gradients);
         take(gradients);

@@ -436,7 +436,10 @@ impl Replica {
         } else {
             let output = model.loss(&pass.batch, &visual, objective);
             let reduced = reduce(&output);
-            take(reduced.backward());
+            // Where nothing that learns had a part in the loss, there is no graph to go back through.
+            if reduced.is_tracked() {
+                take(reduced.backward());
+            }
             (output, reduced)
         };
         let losses = output.per_record.into_data().iter::<f64>().collect();

@@ -451,6 +451,17 @@ impl<'a> Run<'a> {
             self.window.note(pass, losses);
         }
         let squared = gradients[0].squared_norms();
+        if squared.is_empty() {
+            reporter.warn(&format!(
+                "step {}: none of its records teaches a part that learns (`train`: {})",
+                self.step,
+                self.parts(self.prepared.order.phase(self.step))
+                    .iter()
+                    .map(|part| part.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ));
+        }
         let norm = squared.iter().map(|(_, s)| s).sum::<f64>().sqrt();
         self.window.loss += result.loss;
         self.window.steps += 1;
