@@ -240,7 +240,8 @@ impl TimeConvention {
         if end < start {
             return Err(UnitError::Reversed { start, end });
         }
-        if start == end && self.end != EndConvention::Inclusive {
+        // Not before it starts, as was just seen: so equal.
+        if end <= start && self.end != EndConvention::Inclusive {
             return Err(UnitError::Empty(start));
         }
         let measure = self.measure(extent)?;
@@ -323,7 +324,7 @@ impl TimeConvention {
         extent: &Extent,
     ) -> Result<(f64, bool), UnitError> {
         let length = last - first;
-        if length == 0.0 && raw == *first {
+        if length <= 0.0 && (raw - first).abs() <= 0.0 {
             return Ok((0.0, false));
         }
         let position = (raw - first) / length;
@@ -406,7 +407,8 @@ impl BoxConvention {
         if x2 < x1 || y2 < y1 {
             return Err(UnitError::BoxReversed(raw));
         }
-        if x1 == x2 || y1 == y2 {
+        // Neither is reversed, as was just seen: so a side of zero.
+        if x2 <= x1 || y2 <= y1 {
             return Err(UnitError::BoxEmpty(raw));
         }
         let [width, height] = match self.unit {
@@ -432,7 +434,7 @@ impl BoxConvention {
         let value = BBox::new(left, top, right, bottom).map_err(|_| UnitError::BoxOutside(raw))?;
         Ok(Converted {
             value,
-            clipped: inside != edges,
+            clipped: edges.iter().any(|edge| !(0.0..=1.0).contains(edge)),
         })
     }
 }

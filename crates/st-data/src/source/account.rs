@@ -89,7 +89,7 @@ impl Account {
         }
     }
 
-    pub(super) fn count(&mut self, counted: Counted<'_>) {
+    pub(super) fn count(&mut self, counted: &Counted<'_>) {
         self.read += 1;
         match counted {
             Counted::LeftOut => self.left_out += 1,
@@ -99,10 +99,10 @@ impl Account {
                 } else {
                     self.repaired += 1;
                 }
-                for &name in repairs {
+                for &name in *repairs {
                     *self.repairs.entry(name).or_default() += 1;
                 }
-                *self.tasks.entry(task).or_default() += 1;
+                *self.tasks.entry(*task).or_default() += 1;
             }
             Counted::Refused(rejected) => {
                 self.rejected += 1;

@@ -59,8 +59,9 @@ struct Pair {
 }
 
 #[derive(Deserialize)]
-struct Question {
-    question_id: String,
+struct Asked {
+    #[serde(rename = "question_id")]
+    id: String,
     vid: String,
     question: String,
     answer: String,
@@ -75,11 +76,11 @@ impl Source for AnetRtl {
     fn convert(&self, item: &RawItem<'_>, _: &Sides, out: &mut Drafts<'_>) -> Result<(), Reject> {
         if item.form == "val" {
             out.split("val")?;
-            let raw: Question = item.parse()?;
+            let raw: Asked = item.parse()?;
             let video = format!("v_{}", raw.vid);
             question(
                 out,
-                raw.question_id,
+                raw.id,
                 &video,
                 raw.duration,
                 &raw.question,

@@ -223,7 +223,7 @@ impl Writer<'_> {
             }
             Part::FromTo { span, lower } => {
                 let ends = self.span(*span)?;
-                self.from_to(ends, *lower);
+                self.worded_span(ends, *lower);
             }
             Part::Box(raw) => {
                 let bbox = self.bbox(*raw)?;
@@ -248,7 +248,7 @@ impl Writer<'_> {
         self.text.push('}');
     }
 
-    fn from_to(&mut self, ends: [f64; 2], lower: bool) {
+    fn worded_span(&mut self, ends: [f64; 2], lower: bool) {
         let words = self
             .assembler
             .phrases
@@ -406,7 +406,7 @@ impl Writer<'_> {
                 self.text.push(' ');
             }
             written += 1;
-            self.from_to(ends, false);
+            self.worded_span(ends, false);
             self.text.push_str(", ");
             self.text
                 .push_str(event.caption.trim().trim_end_matches('.').trim_end());

@@ -41,12 +41,13 @@ static INFO: Info = Info {
 #[derive(Deserialize)]
 struct Scene {
     video_filename: String,
-    questions: Vec<Question>,
+    questions: Vec<Asked>,
 }
 
 #[derive(Deserialize)]
-struct Question {
-    question_id: u64,
+struct Asked {
+    #[serde(rename = "question_id")]
+    id: u64,
     question: String,
     #[serde(default)]
     answer: Option<String>,
@@ -75,7 +76,7 @@ impl Source for Clevrer {
         }
         let stem = super::stem(&scene.video_filename);
         for question in &scene.questions {
-            let id = format!("{stem}_{}", question.question_id);
+            let id = format!("{stem}_{}", question.id);
             let draft = Draft::video(Task::VideoQa, id.clone(), &scene.video_filename);
             match with_answer(draft, question) {
                 Ok(draft) => out.push(draft),
@@ -86,7 +87,7 @@ impl Source for Clevrer {
     }
 }
 
-fn with_answer(draft: Draft, question: &Question) -> Result<Draft, Reject> {
+fn with_answer(draft: Draft, question: &Asked) -> Result<Draft, Reject> {
     let ask = ("question", words(question.question.trim()));
     if let Some(answer) = &question.answer {
         return Ok(draft.ask("video_qa", vec![ask, ("answer", words(answer.trim()))]));

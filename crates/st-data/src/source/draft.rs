@@ -276,8 +276,7 @@ fn first_mark<'m>(text: &str, marks: &'m [(&str, Part)]) -> Option<(usize, &'m s
 /// Makes one span of "From", time, "to", time.
 fn join_spans(parts: Parts) -> Parts {
     let mut joined = Parts::with_capacity(parts.len());
-    let mut rest = parts.into_iter().peekable();
-    while let Some(part) = rest.next() {
+    for part in parts {
         joined.push(part);
         let [
             ..,

@@ -1,4 +1,4 @@
-//! `EgoQA` as `VideoChat2-IT` holds it: questions about first-person clips of Ego4D.
+//! `EgoQA` as `VideoChat2-IT` holds it: questions about first-person clips of `Ego4D`.
 
 use st_schema::Task;
 
@@ -10,7 +10,7 @@ pub(super) struct EgoQa;
 static INFO: Info = Info {
     name: "egoqa",
     version: 1,
-    about: "Questions about first-person clips of Ego4D, in the schema of VideoChat2-IT.",
+    about: "Questions about first-person clips of `Ego4D`, in the schema of VideoChat2-IT.",
     files: &[Files {
         form: "videochat2",
         pattern: "*.json",

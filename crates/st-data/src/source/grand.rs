@@ -114,17 +114,12 @@ impl Source for Grand {
             let bbox = || ("box", vec![Part::Box(object.bbox)]);
             let rec = draft(Task::Rec, object.id.to_string());
             let reg = draft(Task::Reg, object.id.to_string());
-            match phrases
-                .iter()
-                .find(|phrase| uses.get(phrase.as_str()) == Some(&1))
-            {
-                Some(phrase) => {
-                    out.push(rec.ask("rec", vec![("phrase", words(phrase)), bbox()]));
-                }
-                None => {
-                    let message = format!("no phrase of object {} is its own", object.id);
-                    out.refuse(rec.id, Reject::unusable("phrase-not-unique", message));
-                }
+            let own = |phrase: &&String| uses.get(phrase.as_str()) == Some(&1);
+            if let Some(phrase) = phrases.iter().find(own) {
+                out.push(rec.ask("rec", vec![("phrase", words(phrase)), bbox()]));
+            } else {
+                let message = format!("no phrase of object {} is its own", object.id);
+                out.refuse(rec.id, Reject::unusable("phrase-not-unique", message));
             }
             match phrases.first() {
                 Some(phrase) => {

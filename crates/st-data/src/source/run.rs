@@ -248,14 +248,14 @@ fn take(
             repairs,
             ..
         } => {
-            account.count(Counted::Written {
+            account.count(&Counted::Written {
                 task: *task,
                 repairs,
             });
             sink.record(*task, json)
         }
         Outcome::LeftOut => {
-            account.count(Counted::LeftOut);
+            account.count(&Counted::LeftOut);
             Ok(())
         }
         Outcome::Refused(reject) => {
@@ -267,7 +267,7 @@ fn take(
                 id: &candidate.id,
                 reject,
             };
-            account.count(Counted::Refused(&rejected));
+            account.count(&Counted::Refused(&rejected));
             sink.reject(&rejected)
         }
     }

@@ -104,8 +104,11 @@ impl Source for StAlignBenchmark {
     }
 }
 
+/// The piece that stands for each token.
+type Marks<'a> = Vec<(&'a str, Part)>;
+
 /// What each token stands for, and whether `<bboxes>` holds a box with an area.
-fn marks(meta: &Meta) -> Result<(Vec<(&str, Part)>, bool), Reject> {
+fn marks(meta: &Meta) -> Result<(Marks<'_>, bool), Reject> {
     let mut marks = Vec::new();
     let mut sound = false;
     for (name, place) in &meta.spatial_token {

@@ -66,9 +66,11 @@ static INFO: Info = Info {
 /// One video's annotation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Video {
-    pub(super) video_id: String,
+    #[serde(rename = "video_id")]
+    pub(super) id: String,
     /// `<folder>/<id>.mp4`.
-    pub(super) video_path: String,
+    #[serde(rename = "video_path")]
+    pub(super) path: String,
     pub(super) frame_count: u64,
     pub(super) fps: f64,
     pub(super) width: u32,
@@ -121,7 +123,7 @@ impl Video {
     }
 }
 
-/// A category as words: "ball/sports_ball" is "ball".
+/// A category as words: `ball/sports_ball` is `ball`.
 pub(super) fn category_words(category: &str) -> String {
     let first = category.split('/').next().unwrap_or(category);
     first.replace('_', " ")
@@ -155,7 +157,7 @@ impl Source for VidOr {
             *uses.entry(&object.category).or_default() += 1;
         }
         for object in &video.objects {
-            let id = format!("{}_{}", video.video_id, object.tid);
+            let id = format!("{}_{}", video.id, object.tid);
             let tube = video.tube(object.tid, 0, u32::MAX);
             let ([(begin, _), ..], [.., (end, _)]) = (tube.as_slice(), tube.as_slice()) else {
                 out.refuse(id, Reject::Nothing("the object has no box in any frame"));
@@ -168,7 +170,7 @@ impl Source for VidOr {
             }
             let span = [f64::from(*begin), f64::from(*end)];
             let event = format!("the {}", category_words(&object.category));
-            let mut draft = Draft::video(Task::Svg, id, &video.video_path)
+            let mut draft = Draft::video(Task::Svg, id, &video.path)
                 .frames(0, last)
                 .size(video.width, video.height);
             draft.extent.fps = Some(video.fps);

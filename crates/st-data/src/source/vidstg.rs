@@ -137,7 +137,7 @@ impl Source for VidStg {
 
 fn draft(raw: &Item, video: &Video, task: Task, id: &str) -> Draft {
     let Range { begin_fid, end_fid } = raw.used_segment;
-    let mut draft = Draft::video(task, format!("{id}_{task}"), &video.video_path)
+    let mut draft = Draft::video(task, format!("{id}_{task}"), &video.path)
         .frames(begin_fid.into(), end_fid.into())
         .size(raw.width, raw.height);
     draft.extent.fps = Some(video.fps);
@@ -168,10 +168,10 @@ fn sentence(
     };
     let tube = raw.tube(video, said.target_id);
     let stvg = draft(raw, video, Task::Stvg, id);
-    let svg = draft(raw, video, Task::Svg, id);
+    let placed = draft(raw, video, Task::Svg, id);
     if tube.is_empty() {
         out.refuse(
-            svg.id,
+            placed.id,
             Reject::Nothing("the object has no box during the event"),
         );
         let list = if question {
@@ -206,7 +206,7 @@ fn sentence(
         ("object", words(object)),
         boxes,
     ];
-    out.push(svg.ask(list, slots));
+    out.push(placed.ask(list, slots));
 }
 
 /// Event localization and captioning: the start and the object's box are given.

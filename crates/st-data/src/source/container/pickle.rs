@@ -454,7 +454,7 @@ const fn refused(code: u8) -> Option<&'static str> {
         b'b' => Some("set an object's state"),
         b'P' | b'Q' => Some("fetch an object from elsewhere"),
         0x82..=0x84 => Some("use a registered extension"),
-        0x8f | 0x90 | 0x91 => Some("make a set"),
+        0x8f..=0x91 => Some("make a set"),
         0x96 => Some("make a byte array"),
         0x97 | 0x98 => Some("use a buffer from elsewhere"),
         _ => None,

@@ -10,7 +10,6 @@ pub(super) fn document(text: &str) -> Result<Value, String> {
     let options = roxmltree::ParsingOptions {
         allow_dtd: false,
         nodes_limit: 1 << 20,
-        ..roxmltree::ParsingOptions::default()
     };
     let document = roxmltree::Document::parse_with_options(text, options)
         .map_err(|error| format!("not XML: {error}"))?;
