@@ -184,6 +184,12 @@ pub enum ValidateError {
     /// A result cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The temporary file of a run that has more records than memory should hold.
+    #[error(
+        "cannot keep the records' fingerprints in {}; set TMPDIR to a folder with room, 16 bytes a record",
+        std::env::temp_dir().display()
+    )]
+    Fingerprints(#[source] std::io::Error),
     /// A fault of this program: the counts do not add up.
     #[error("the counts do not add up: {0:?}; please report this")]
     Lost(Counts),
@@ -326,7 +332,7 @@ impl Book<'_> {
         }
         let mut positions = read::Positions::new(chunk);
         for mut one in judged {
-            self.tell_duplicate(open.input, &mut one);
+            self.tell_duplicate(open.input, &mut one)?;
             let position = one
                 .position
                 .or_else(|| (!one.findings.is_empty()).then(|| positions.of(&one.piece)));
@@ -372,15 +378,16 @@ impl Book<'_> {
     }
 
     /// Compares a record with those before it; a refused one neither repeats nor is repeated.
-    fn tell_duplicate(&mut self, input: &Input, one: &mut Judged) {
+    fn tell_duplicate(&mut self, input: &Input, one: &mut Judged) -> Result<(), ValidateError> {
         let Some(print) = one
             .fingerprint
             .filter(|_| one.verdict != Some(Verdict::Rejected))
         else {
-            return;
+            return Ok(());
         };
-        let Some(rule) = self.duplicates.add(&print) else {
-            return;
+        let found = self.duplicates.add(&print);
+        let Some(rule) = found.map_err(ValidateError::Fingerprints)? else {
+            return Ok(());
         };
         let message = match rule {
             Rule::DuplicateExact => "an earlier record says the same, to the letter",
@@ -390,8 +397,8 @@ impl Book<'_> {
             _ => "an earlier record asks the same and gives another answer",
         };
         match input.severities.of(rule) {
-            Severity::Off => return,
-            Severity::Warn if one.mark == Some(Mark::Good) => return,
+            Severity::Off => return Ok(()),
+            Severity::Warn if one.mark == Some(Mark::Good) => return Ok(()),
             Severity::Reject => one.verdict = Some(Verdict::Rejected),
             Severity::Warn | Severity::Repair => {}
         }
@@ -402,6 +409,7 @@ impl Book<'_> {
                 message: message.into(),
             },
         );
+        Ok(())
     }
 
     fn source(&mut self, input: &Input, named: Option<&str>, verdict: &Verdict) {

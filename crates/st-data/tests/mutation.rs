@@ -223,7 +223,7 @@ fn faults() -> Vec<(Rule, Fault)> {
             swap("Where", "Where\\u0000")(text)
         }),
         (Rule::TextLength, |text, _| {
-            swap("Where", &"where ".repeat(20_000))(text)
+            swap("Where", &"where ".repeat(22_000))(text)
         }),
         (Rule::TokenMalformed, |text, _| {
             swap("<WIDTH-OUTPUT>", "<WIDTH-OUT>")(text)

@@ -247,6 +247,32 @@ fn broken_files_give_faults_with_positions() {
     }
 }
 
+/// Lines that are passed over to find the next record are part of the refused piece, not lost.
+#[test]
+fn what_is_passed_over_belongs_to_the_cut_value() {
+    let a = record("a");
+    let cut = "{\"id\":\"b\n  a line\n, \"another\": 1},\n[3, 4]";
+    let text = format!("[\n{cut}\n\n{a},\n{cut}");
+    let folder = TempDir::new().unwrap();
+    let path = write(&folder, "a.json", text.as_bytes());
+    for chunk in [16, 33, 1 << 20] {
+        let mut chunks = Chunks::open(&path, &options(chunk)).unwrap();
+        let (mut refused, mut kept) = (Vec::new(), 0);
+        while let Some(chunk) = chunks.next_chunk().unwrap() {
+            for piece in &chunk.pieces {
+                match piece.kind {
+                    PieceKind::Truncated => {
+                        refused.push(String::from_utf8_lossy(chunk.bytes(piece)).into_owned());
+                    }
+                    PieceKind::Record => kept += 1,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!((refused, kept), (vec![cut.to_owned(); 2], 1), "{chunk}");
+    }
+}
+
 /// The kind without its words.
 fn mem_kind(kind: &FaultKind) -> std::mem::Discriminant<FaultKind> {
     std::mem::discriminant(kind)

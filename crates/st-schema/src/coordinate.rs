@@ -154,7 +154,7 @@ pub fn round3(value: f64) -> f64 {
 pub struct Bin(u8);
 
 impl Bin {
-    /// Tokens on each axis (arXiv:2501.08282, section 3.2).
+    /// Tokens on each axis (the size of `temporal_input_embeddings` and its siblings in the original's `llava/model/llava_arch.py`).
     pub const COUNT: usize = 100;
     /// The highest bin's number.
     pub const LAST: u8 = 99;

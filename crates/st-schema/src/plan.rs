@@ -13,7 +13,7 @@ pub struct FramePlan {
 }
 
 impl FramePlan {
-    /// The published plan, 100 frames (arXiv:2501.08282, section 4.1).
+    /// The published plan, 100 frames (`fast_frame_num` in the original's `llava/model/llava_arch.py`).
     pub const REFERENCE: Self = Self { frames: 100 };
 
     /// The frames taken from the clip `[first, last]`, both inclusive.

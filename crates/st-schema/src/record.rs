@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -292,6 +293,57 @@ impl<'de> Deserialize<'de> for Record {
 
 struct RecordVisitor;
 
+/// Reads a task without keeping its word; whatever is no task comes back as it is.
+struct TaskSeed;
+
+impl<'de> DeserializeSeed<'de> for TaskSeed {
+    type Value = Result<Task, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TaskSeed {
+    type Value = Result<Task, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, word: &str) -> Result<Self::Value, E> {
+        Ok(word.parse().map_err(|_| word.into()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Err(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Err(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Err(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Err(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Err(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(list)).map(Err)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(map)).map(Err)
+    }
+}
+
 /// A record while its fields arrive.
 #[derive(Default)]
 struct Parts {
@@ -316,13 +368,14 @@ impl Parts {
             ID => self.id = map.next_value()?,
             SOURCE => self.source = map.next_value_seed(Text("`source` to be a string"))?,
             TASK | TYPE => {
-                let value: Value = map.next_value()?;
-                let task = value.as_str().and_then(|word| word.parse().ok());
-                if self.task.is_some() || task.is_none() {
-                    return Ok(Some(value));
-                }
-                self.task = task;
-                return Ok(None);
+                return Ok(match map.next_value_seed(TaskSeed)? {
+                    Ok(task) if self.task.is_none() => {
+                        self.task = Some(task);
+                        None
+                    }
+                    Ok(task) => Some(task.as_str().into()),
+                    Err(value) => Some(value),
+                });
             }
             IMAGE => {
                 let path = map.next_value_seed(Text("`image` to be one path, a string"))?;
@@ -462,6 +515,11 @@ mod tests {
             r#"{"image":"i.jpg","video":"v.mp4","type":"rec","task":"rec","variables":null,"conversations":[]}"#,
         );
         unchanged(r#"{"conversations":[],"image":"i.jpg","meta":{},"variables":{}}"#);
+        for task in ["null", "true", "-1", "7", "0.5", "[\"rec\"]", "{\"a\":1}"] {
+            unchanged(&format!(
+                r#"{{"task":{task},"image":"i.jpg","conversations":[]}}"#
+            ));
+        }
     }
 
     #[test]

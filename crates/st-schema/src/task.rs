@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The fifteen tasks of ST-Align (arXiv:2501.08282, table 1).
+/// The fifteen tasks of ST-Align (arXiv:2501.08282).
 #[derive(
     Clone,
     Copy,

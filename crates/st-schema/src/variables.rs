@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::layout::{EXTRA, Extra, Key, KeySeed, Layout, note, read_extra};
@@ -147,12 +147,15 @@ impl<'de> Visitor<'de> for VariablesVisitor {
             layout: Layout::of(&[]),
             ..Variables::default()
         };
+        let mut numbers = Vec::with_capacity(USUAL_NUMBERS);
         while let Some(key) = map.next_key_seed(KeySeed(code_of))? {
             match key {
                 Key::Known(code) => {
                     let slot = usize::from(code) - 1;
                     note(&mut variables.layout, code, NAMES[slot])?;
-                    variables.lists[slot] = map.next_value()?;
+                    numbers.clear();
+                    map.next_value_seed(Numbers(&mut numbers))?;
+                    variables.lists[slot] = numbers.as_slice().to_vec();
                 }
                 Key::Other(name) => {
                     read_extra(&mut map, &mut variables.layout, &mut variables.extra, name)?;
@@ -160,6 +163,35 @@ impl<'de> Visitor<'de> for VariablesVisitor {
             }
         }
         Ok(variables)
+    }
+}
+
+/// Numbers that most lists do not exceed.
+const USUAL_NUMBERS: usize = 32;
+
+/// Appends a list's numbers to a buffer, so that one record's lists share its growth.
+struct Numbers<'a>(&'a mut Vec<f64>);
+
+impl<'de> DeserializeSeed<'de> for Numbers<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Numbers<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of numbers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(number) = list.next_element()? {
+            self.0.push(number);
+        }
+        Ok(())
     }
 }
 

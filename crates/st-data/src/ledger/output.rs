@@ -56,13 +56,16 @@ pub struct RejectLine {
     /// The record, where it is JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Value>,
-    /// The bytes as text, cut after 4,096, where they are no JSON.
+    /// The bytes as text, cut after 65,536, where they are no JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// How many bytes of the file are refused by this line; absent for a record that is too long, or a file that cannot be read on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
 }
 
 /// Bytes of what is no JSON that a reject line shows.
-const TEXT_BYTES: usize = 4096;
+const TEXT_BYTES: usize = 1 << 16;
 
 /// A file that takes its name when it is complete.
 struct Pending {
@@ -167,6 +170,7 @@ impl Rejects {
             source: source.cloned(),
             text: record.is_none().then(text),
             record,
+            length: whole.then_some(bytes.len() as u64),
         };
         if self.file.is_none() {
             self.file = Some(Pending::create(self.path.clone())?);

@@ -73,7 +73,7 @@ impl Default for Options {
     fn default() -> Self {
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            chunk_bytes: 1 << 20,
+            chunk_bytes: 1 << 18,
             record_bytes: 16 << 20,
             jobs,
         }
@@ -112,7 +112,7 @@ pub struct Chunks {
     path: PathBuf,
     splitter: split::Splitter<Box<dyn Read + Send>>,
     consumed: Arc<AtomicU64>,
-    /// Bytes of the file as it lies on disk.
+    /// Bytes of the file as it lies on disk; 0 where it is no file.
     pub packed_bytes: u64,
 }
 
@@ -122,12 +122,30 @@ impl Chunks {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path, options: &Options) -> Result<Self, ReadError> {
+        let unpacked = Unpacked::open(path)?;
+        Ok(Self::over(path, unpacked, options))
+    }
+
+    /// Reads from something that need not be a file. The name is given in errors, and its ending means what it means for a file.
+    ///
+    /// # Errors
+    /// When unpacking cannot begin.
+    pub fn from_source(
+        path: &Path,
+        source: impl Read + Send + 'static,
+        options: &Options,
+    ) -> Result<Self, ReadError> {
+        let unpacked = Unpacked::of(path, source)?;
+        Ok(Self::over(path, unpacked, options))
+    }
+
+    fn over(path: &Path, unpacked: Unpacked, options: &Options) -> Self {
         let Unpacked {
             source,
             consumed,
             packed_bytes,
             packing,
-        } = Unpacked::open(path)?;
+        } = unpacked;
         let stem = if packing == Packing::None {
             path.file_name()
         } else {
@@ -144,12 +162,12 @@ impl Chunks {
             options.chunk_bytes.max(16),
             options.record_bytes.max(16),
         );
-        Ok(Self {
+        Self {
             path: path.to_owned(),
             splitter,
             consumed,
             packed_bytes,
-        })
+        }
     }
 
     /// A counter of the packed bytes read so far, for progress.
@@ -196,9 +214,20 @@ impl Unpacked {
         };
         let file = fs_err::File::open(path).map_err(open_error)?;
         let packed_bytes = file.metadata().map_err(open_error)?.len();
+        Ok(Self {
+            packed_bytes,
+            ..Self::of(path, file)?
+        })
+    }
+
+    fn of(path: &Path, source: impl Read + Send + 'static) -> Result<Self, ReadError> {
+        let open_error = |source| ReadError::Open {
+            path: path.to_owned(),
+            source,
+        };
         let consumed = Arc::new(AtomicU64::new(0));
         let counted = Counted {
-            file,
+            source,
             consumed: Arc::clone(&consumed),
         };
         let packing = Packing::of(path);
@@ -214,7 +243,7 @@ impl Unpacked {
         Ok(Self {
             source,
             consumed,
-            packed_bytes,
+            packed_bytes: 0,
             packing,
         })
     }
@@ -237,14 +266,14 @@ impl Packing {
     }
 }
 
-struct Counted {
-    file: fs_err::File,
+struct Counted<R> {
+    source: R,
     consumed: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = self.source.read(buffer)?;
         self.consumed.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
@@ -297,14 +326,13 @@ pub enum FaultKind {
 /// # Errors
 /// When the bytes are no record; says why.
 pub fn parse(bytes: &[u8]) -> Result<Record, FaultKind> {
-    serde_json::from_slice(bytes).map_err(|error| fault(bytes, &error))
+    // Checked once for the whole record: much faster than string by string.
+    let text = std::str::from_utf8(bytes).map_err(|error| FaultKind::Utf8(error.valid_up_to()))?;
+    serde_json::from_str(text).map_err(|error| fault(bytes, &error))
 }
 
 /// Names what is wrong with bytes that `error` was given for.
 pub(crate) fn fault(bytes: &[u8], error: &serde_json::Error) -> FaultKind {
-    if let Err(error) = std::str::from_utf8(bytes) {
-        return FaultKind::Utf8(error.valid_up_to());
-    }
     let text = error.to_string();
     if text.contains("recursion limit exceeded") {
         FaultKind::Depth

@@ -134,7 +134,7 @@ enum State {
     Word,
     /// After the closing bracket of an array.
     After,
-    /// Inside a value that a line end cut off: looking for the next line that begins with an object.
+    /// Inside a value that a line end cut off, still open: looking for the next line that begins with an object.
     Resync { line_start: bool },
 }
 
@@ -235,8 +235,21 @@ impl<R: Read> Splitter<R> {
         self.piece(at, at, PieceKind::Note(note));
     }
 
+    /// What is too long is so however the chunks are cut.
     fn piece(&mut self, start: usize, end: usize, kind: PieceKind) {
-        self.pieces.push(Piece { start, end, kind });
+        if end - start > self.record_bytes {
+            self.too_long(start);
+        } else {
+            self.pieces.push(Piece { start, end, kind });
+        }
+    }
+
+    fn too_long(&mut self, start: usize) {
+        self.pieces.push(Piece {
+            start,
+            end: start + EXCERPT.min(self.record_bytes),
+            kind: PieceKind::TooLong,
+        });
     }
 
     /// Looks at the file's first bytes to learn its form.
@@ -368,7 +381,8 @@ impl<R: Read> Splitter<R> {
         if let Some(start) = self.open.take()
             && !skipped
         {
-            self.piece(start, self.scanned, kind);
+            let value = &self.buffer[start..self.scanned];
+            self.piece(start, start + value.trim_ascii_end().len(), kind);
         }
         self.state = State::Between(Last::Value);
     }
@@ -397,7 +411,6 @@ impl<R: Read> Splitter<R> {
                     b'\n' => {
                         // JSON strings hold no line ends: this one was never closed.
                         self.scanned = at;
-                        self.end_value(PieceKind::Truncated);
                         self.state = State::Resync { line_start: true };
                         return;
                     }
@@ -460,7 +473,7 @@ impl<R: Read> Splitter<R> {
         }
     }
 
-    /// Skips to the next line that begins with an object or ends the array; what is skipped belongs to the cut value.
+    /// Goes to the next line that begins with an object or ends the array; what comes before it belongs to the cut value.
     fn resync(&mut self, line_start: bool) {
         let rest = &self.buffer[self.scanned..];
         if !line_start {
@@ -473,7 +486,10 @@ impl<R: Read> Splitter<R> {
         }
         match rest[0] {
             b' ' | b'\n' | b'\r' | b'\t' => self.scanned += 1,
-            b'{' | b']' => self.state = State::Between(Last::Opening),
+            b'{' | b']' => {
+                self.end_value(PieceKind::Truncated);
+                self.state = State::Between(Last::Opening);
+            }
             _ => self.state = State::Resync { line_start: false },
         }
     }
@@ -487,7 +503,9 @@ impl<R: Read> Splitter<R> {
         } else {
             self.scanned = self.buffer.len();
             match self.state {
-                State::Inside { .. } => self.end_value(PieceKind::Truncated),
+                State::Inside { .. } | State::Resync { .. } => {
+                    self.end_value(PieceKind::Truncated);
+                }
                 State::Word => self.end_value(PieceKind::Junk),
                 _ => {}
             }
@@ -513,11 +531,7 @@ impl<R: Read> Splitter<R> {
             && self.open.is_some()
             && self.buffer.len() - keep > self.record_bytes
         {
-            self.piece(
-                keep,
-                keep + EXCERPT.min(self.record_bytes),
-                PieceKind::TooLong,
-            );
+            self.too_long(keep);
             self.skipping = true;
             keep = self.scanned;
         }

@@ -1,25 +1,21 @@
 //! Telling records that say the same.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 use st_schema::{Record, Role, Side, Task};
-
-use super::Rule;
 
 /// What a record asks and answers, as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Clip and questions, without case, spaces and punctuation.
-    question: u64,
+    pub(super) question: u64,
     /// Answers and their numbers, likewise.
-    answer: u32,
+    pub(super) answer: u32,
     /// Everything but the name, to the letter.
-    exact: u32,
+    pub(super) exact: u32,
     /// Whether another answer to the same question contradicts this one.
-    exclusive: bool,
+    pub(super) exclusive: bool,
 }
 
 /// The hash is part of no file; it only has to be the same within a run.
@@ -28,11 +24,16 @@ const STATE: u64 = 0x5354_4441;
 impl Fingerprint {
     /// The fingerprint of a record.
     #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self::with_buffer(record, &mut Vec::new())
+    }
+
+    /// The same, with a buffer to be kept from record to record.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "32 bits are enough beside the 64 of the question"
     )]
-    pub fn of(record: &Record) -> Self {
+    pub(super) fn with_buffer(record: &Record, plain: &mut Vec<u8>) -> Self {
         let state = FixedState::with_seed(STATE);
         let (mut question, mut answer, mut exact) = (
             state.build_hasher(),
@@ -46,23 +47,16 @@ impl Fingerprint {
                 hasher.write_u64(end);
             }
         }
-        let mut plain = Vec::new();
         for turn in &record.conversations {
             exact.write(turn.value.as_bytes());
             exact.write_u8(turn.from as u8);
-            plain.clear();
-            plain.extend(
-                turn.value
-                    .bytes()
-                    .filter(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
-                    .map(|byte| byte.to_ascii_lowercase()),
-            );
+            let plain = plain_words(&turn.value, plain);
             let hasher = if turn.from == Role::Gpt {
                 &mut answer
             } else {
                 &mut question
             };
-            hasher.write(&plain);
+            hasher.write(plain);
             hasher.write_usize(plain.len());
         }
         let mut grounded = false;
@@ -90,63 +84,29 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprints seen so far: about 17 bytes a record.
-#[derive(Debug, Default)]
-pub struct Duplicates {
-    seen: HashMap<u64, (u32, u32), BuildHasherDefault<AsIs>>,
-}
-
-impl Duplicates {
-    /// Adds a fingerprint and says under which rule it repeats or contradicts an earlier one.
-    pub fn add(&mut self, print: &Fingerprint) -> Option<Rule> {
-        let value = (print.answer, print.exact);
-        let first = match self.seen.entry(print.question) {
-            Entry::Vacant(place) => {
-                place.insert(value);
-                return None;
-            }
-            Entry::Occupied(first) => *first.get(),
-        };
-        if let Some(rule) = repeats(first, value) {
-            return Some(rule);
+/// Letters and digits in lower case; 0 for bytes that are left out.
+const PLAIN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        if byte.is_ascii_alphanumeric() || byte >= 0x80 {
+            table[byte as usize] = byte.to_ascii_lowercase();
         }
-        // A further answer has its own place, so that it is known when it comes again.
-        let place = print.question
-            ^ (u64::from(print.answer) << 32 | u64::from(print.answer)).rotate_left(17);
-        let before = self.seen.insert(place, value);
-        let conflict = print.exclusive.then_some(Rule::AnswerConflict);
-        before
-            .and_then(|before| repeats(before, value))
-            .or(conflict)
+        byte -= 1;
     }
-}
+    table
+};
 
-fn repeats(before: (u32, u32), now: (u32, u32)) -> Option<Rule> {
-    if before == now {
-        Some(Rule::DuplicateExact)
-    } else if before.0 == now.0 {
-        Some(Rule::DuplicateText)
-    } else {
-        None
+/// The text without case, spaces and punctuation; each byte is written, and only those that stay are stepped over.
+fn plain_words<'a>(text: &str, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    if buffer.len() < text.len() {
+        buffer.resize(text.len(), 0);
     }
-}
-
-/// The keys are hashes already.
-#[derive(Debug, Default, Clone, Copy)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
+    let mut length = 0;
+    for byte in text.bytes() {
+        let plain = PLAIN[usize::from(byte)];
+        buffer[length] = plain;
+        length += usize::from(plain != 0);
     }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
+    &buffer[..length]
 }

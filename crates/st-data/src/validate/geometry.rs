@@ -43,8 +43,13 @@ pub(super) fn split(record: &Record, notebook: &mut Notebook<'_>) {
     }
 }
 
-/// The numbers, once they are as many as the placeholders.
-pub(super) fn numbers(record: &Record, plan: FramePlan, notebook: &mut Notebook<'_>) {
+/// The numbers, once they are as many as the placeholders. `placed` are the placeholders of all turns, in order.
+pub(super) fn numbers(
+    record: &Record,
+    plan: FramePlan,
+    placed: &mut [Placed],
+    notebook: &mut Notebook<'_>,
+) {
     let mut outside = false;
     for (axis, side, numbers) in record.variables.iter() {
         if let Some(value) = numbers.iter().find(|value| !(0.0..=1.0).contains(*value)) {
@@ -65,8 +70,16 @@ pub(super) fn numbers(record: &Record, plan: FramePlan, notebook: &mut Notebook<
     }
     let mut values = Values::new(record);
     let mut asked = Asked::default();
+    let (mut groups, mut rest) = (Vec::new(), placed);
     for (number, turn) in record.conversations.iter().enumerate() {
-        let groups = groups(turn, &mut values);
+        let here = rest.iter().take_while(|one| one.turn == number).count();
+        let (placed, after) = rest.split_at_mut(here);
+        rest = after;
+        for one in placed.iter_mut() {
+            one.value = values.next(one.axis, turn.from.side());
+        }
+        groups.clear();
+        form_groups(&turn.value, placed, &mut groups);
         shapes(number, &groups, notebook);
         if turn.from == Role::Human {
             asked = Asked::of(&groups);
@@ -99,11 +112,18 @@ impl<'a> Values<'a> {
     }
 }
 
-struct Placed {
-    start: usize,
-    end: usize,
-    axis: Axis,
-    value: f64,
+/// A placeholder in a record's text, with its number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    /// Which turn, from 0.
+    pub(super) turn: usize,
+    /// First byte in the turn.
+    pub(super) start: usize,
+    /// One past its last byte.
+    pub(super) end: usize,
+    pub(super) axis: Axis,
+    /// Not a number until it is looked up.
+    pub(super) value: f64,
 }
 
 /// Reads a turn's groups.
@@ -112,6 +132,7 @@ pub(super) fn groups(turn: &Turn, values: &mut Values<'_>) -> Vec<Group> {
     let placed: Vec<Placed> = tokens(text)
         .filter_map(|located| match located.token {
             Token::Placeholder(axis, side) => Some(Placed {
+                turn: 0,
                 start: located.start,
                 end: located.end,
                 axis,
@@ -121,13 +142,17 @@ pub(super) fn groups(turn: &Turn, values: &mut Values<'_>) -> Vec<Group> {
         })
         .collect();
     let mut groups = Vec::new();
-    let mut rest = placed.as_slice();
+    form_groups(text, &placed, &mut groups);
+    groups
+}
+
+fn form_groups(text: &str, placed: &[Placed], groups: &mut Vec<Group>) {
+    let mut rest = placed;
     while let Some(first) = rest.first() {
         let (group, taken) = group(text, rest, first);
         groups.push(group);
         rest = &rest[taken.max(1)..];
     }
-    groups
 }
 
 fn group(text: &str, rest: &[Placed], first: &Placed) -> (Group, usize) {

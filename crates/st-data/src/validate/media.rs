@@ -21,7 +21,10 @@ pub enum MediaDepth {
     Decode,
 }
 
-/// Looks at media files under one folder; each file once.
+/// Files whose state is remembered, so that memory stays flat; beyond that some are looked at again.
+const REMEMBERED: usize = 1 << 17;
+
+/// Looks at media files under one folder; each file once while few enough come between.
 #[derive(Debug)]
 pub struct MediaCheck {
     folder: PathBuf,
@@ -103,6 +106,9 @@ impl MediaCheck {
                 .seen
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if seen.len() >= REMEMBERED {
+                seen.clear();
+            }
             Arc::clone(seen.entry(record.media.path().to_owned()).or_default())
         };
         let state = place.get_or_init(|| self.file(real, &record.media));

@@ -3,6 +3,7 @@
 //! [`Judge::chunk`] judges the pieces of a chunk, in any thread; [`crate::ledger`] adds the verdicts up, in file order. The
 //! rules are in [`Rule`], their words in `docs/rules.md`.
 
+mod duplicates;
 mod fingerprint;
 mod geometry;
 mod media;
@@ -17,7 +18,8 @@ use st_schema::{FramePlan, Record, Severity};
 use crate::read::{Chunk, FaultKind, Note, Piece, PieceKind, Position, Positions, read_piece};
 use crate::review::{Mark, Review};
 
-pub use fingerprint::{Duplicates, Fingerprint};
+pub use duplicates::Duplicates;
+pub use fingerprint::Fingerprint;
 pub use media::{MediaCheck, MediaDepth};
 pub use rule::{Rule, RuleInfo, Severities, SeverityError, documentation};
 
@@ -82,12 +84,20 @@ impl Default for Judge {
         Self {
             severities: Severities::default(),
             plan: FramePlan::REFERENCE,
-            // 32,768 positions of Qwen2-7B, less the visual tokens of 100 frames (arXiv:2501.08282, section 3.3).
-            context_tokens: 32_768 - 5_000,
+            // `model_max_length` of the original's training scripts, less what a video takes by `llava/model/llava_arch.py`:
+            // 100 frames of 9 tokens, 20 of 81, and four markers.
+            context_tokens: 32_768 - (100 * 9 + 20 * 81 + 4),
             media: None,
             review: None,
         }
     }
+}
+
+/// Buffers that one thread keeps from record to record.
+#[derive(Default)]
+struct Scratch {
+    placed: Vec<geometry::Placed>,
+    plain: Vec<u8>,
 }
 
 /// The findings of one record while rules run.
@@ -124,11 +134,12 @@ impl Judge {
     #[must_use]
     pub fn chunk(&self, chunk: &Chunk) -> Vec<Judged> {
         let mut positions = Positions::new(chunk);
+        let mut scratch = Scratch::default();
         chunk
             .pieces
             .iter()
             .map(|piece| {
-                let mut judged = self.piece(chunk, piece);
+                let mut judged = self.piece(chunk, piece, &mut scratch);
                 if !judged.findings.is_empty() {
                     judged.position = Some(positions.of(piece));
                 }
@@ -137,7 +148,7 @@ impl Judge {
             .collect()
     }
 
-    fn piece(&self, chunk: &Chunk, piece: &Piece) -> Judged {
+    fn piece(&self, chunk: &Chunk, piece: &Piece, scratch: &mut Scratch) -> Judged {
         let mut notebook = Notebook::new(&self.severities);
         let mut judged = Judged {
             piece: *piece,
@@ -157,13 +168,13 @@ impl Judge {
             return judged;
         }
         match read_piece(chunk, piece) {
-            Some(Ok(record)) => self.judge(record, notebook, &mut judged),
+            Some(Ok(record)) => self.judge(record, notebook, scratch, &mut judged),
             Some(Err(kind)) => match repair::reshape(chunk.bytes(piece), &kind) {
                 Some(record) => {
                     notebook.add(Rule::RoleWord, || {
                         "a speaker is named in another project's word".into()
                     });
-                    self.judge(record, notebook, &mut judged);
+                    self.judge(record, notebook, scratch, &mut judged);
                 }
                 None => {
                     // What cannot be read cannot be kept, whatever the rule's severity.
@@ -203,19 +214,27 @@ impl Judge {
             fingerprint: None,
             mark: None,
         };
-        self.judge(record, Notebook::new(&self.severities), &mut judged);
+        let notebook = Notebook::new(&self.severities);
+        self.judge(record, notebook, &mut Scratch::default(), &mut judged);
         judged
     }
 
-    fn judge(&self, record: Record, mut notebook: Notebook<'_>, judged: &mut Judged) {
-        let told = self.look(&record, &mut notebook);
+    fn judge(
+        &self,
+        record: Record,
+        mut notebook: Notebook<'_>,
+        scratch: &mut Scratch,
+        judged: &mut Judged,
+    ) {
+        let told = self.look(&record, scratch, &mut notebook);
         judged.mark = self.heed(&record, &mut notebook);
-        judged.source.clone_from(&record.source);
-        judged.fingerprint = Some(Fingerprint::of(&record));
+        judged.fingerprint = Some(Fingerprint::with_buffer(&record, &mut scratch.plain));
         if notebook.findings.is_empty() {
             judged.verdict = Some(Verdict::Kept);
+            judged.source = record.source;
             return;
         }
+        judged.source.clone_from(&record.source);
         record.id.as_str().clone_into(&mut judged.id);
         let severity = |finding: &Finding| self.severities.of(finding.rule);
         let mut findings = notebook.findings;
@@ -229,7 +248,7 @@ impl Judge {
                     .filter(|one| severity(one) == Severity::Repair)
                     .map(|one| one.rule)
                     .collect();
-                self.repair(record, &wanted, told.as_ref(), &mut findings)
+                self.repair(record, &wanted, told.as_ref(), scratch, &mut findings)
             }
             Severity::Warn | Severity::Off => Verdict::Kept,
         });
@@ -246,13 +265,14 @@ impl Judge {
         mut record: Record,
         wanted: &[Rule],
         facts: Option<&media::Facts>,
+        scratch: &mut Scratch,
         findings: &mut Vec<Finding>,
     ) -> Verdict {
         for &rule in wanted {
             repair::apply(&mut record, rule, facts);
         }
         let mut again = Notebook::new(&self.severities);
-        self.look(&record, &mut again);
+        self.look(&record, scratch, &mut again);
         // The mark may have been given to the repaired record.
         self.heed(&record, &mut again);
         let left = again
@@ -290,11 +310,17 @@ impl Judge {
     }
 
     /// Runs every rule; gives back what the media file says about itself.
-    fn look(&self, record: &Record, notebook: &mut Notebook<'_>) -> Option<media::Facts> {
+    fn look(
+        &self,
+        record: &Record,
+        scratch: &mut Scratch,
+        notebook: &mut Notebook<'_>,
+    ) -> Option<media::Facts> {
+        let placed = &mut scratch.placed;
         text::fields(record, notebook);
-        text::conversation(record, self.context_tokens, notebook);
+        text::conversation(record, self.context_tokens, placed, notebook);
         geometry::split(record, notebook);
-        geometry::numbers(record, self.plan, notebook);
+        geometry::numbers(record, self.plan, placed, notebook);
         if notebook.has(Rule::PathUnsafe) || notebook.has(Rule::MediaBoth) {
             return None;
         }

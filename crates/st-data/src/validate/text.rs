@@ -5,6 +5,7 @@ use std::ops::Range;
 use st_schema::text::{Token, token_at};
 use st_schema::{Record, Role, Turn, Variables};
 
+use super::geometry::Placed;
 use super::{Notebook, Rule};
 
 /// Left over from how texts were made; cut out by the original's trainer.
@@ -82,17 +83,27 @@ fn unsafe_path(path: &str) -> Option<&'static str> {
     }
 }
 
-/// What one pass over the angle brackets of all turns counts.
-#[derive(Default)]
-struct Counted {
+/// What one pass over the angle brackets of all turns finds.
+struct Counted<'a> {
     media: usize,
     placeholders: [[usize; 2]; 3],
+    placed: &'a mut Vec<Placed>,
 }
 
-/// Rules about the turns.
-pub(super) fn conversation(record: &Record, context_tokens: usize, notebook: &mut Notebook<'_>) {
+/// Rules about the turns. Fills `placed` with the placeholders of all turns, in order.
+pub(super) fn conversation(
+    record: &Record,
+    context_tokens: usize,
+    placed: &mut Vec<Placed>,
+    notebook: &mut Notebook<'_>,
+) {
     roles(&record.conversations, notebook);
-    let mut counted = Counted::default();
+    placed.clear();
+    let mut counted = Counted {
+        media: 0,
+        placeholders: [[0; 2]; 3],
+        placed,
+    };
     let mut length = 0;
     for (number, turn) in record.conversations.iter().enumerate() {
         words(number, turn, notebook);
@@ -187,10 +198,12 @@ fn words(number: usize, turn: &Turn, notebook: &mut Notebook<'_>) {
             format!("turn {number} holds `{marker}`")
         });
     }
-    if text
-        .bytes()
-        .any(|byte| byte >= 0x7f || (byte < 0x20 && byte != b'\n' && byte != b'\t'))
-    {
+    // Without an early end the compiler looks at many bytes at once.
+    let special = text.bytes().fold(0, |found, byte| {
+        let low = u8::from(byte < 0x20) & u8::from(byte != b'\n') & u8::from(byte != b'\t');
+        found | low | u8::from(byte >= 0x7f)
+    });
+    if special != 0 {
         characters(number, text, notebook);
     }
 }
@@ -205,11 +218,11 @@ fn broken_off(text: &str) -> Option<&'static str> {
     if end.ends_with([',', ':', ';', '(', '[', '{', '<']) {
         return Some("breaks off");
     }
-    let open = |opening: char, closing: char| text.rfind(opening) > text.rfind(closing);
-    if open('[', ']') || open('{', '}') {
-        return Some("ends inside a bracket");
-    }
-    None
+    let open = |opening: u8, closing: u8| {
+        memchr::memrchr2(opening, closing, text.as_bytes())
+            .is_some_and(|at| text.as_bytes()[at] == opening)
+    };
+    (open(b'[', b']') || open(b'{', b'}')).then_some("ends inside a bracket")
 }
 
 /// Whether a character has no place in a text.
@@ -236,7 +249,7 @@ fn characters(number: usize, text: &str, notebook: &mut Notebook<'_>) {
 }
 
 /// Looks at everything that begins with an angle bracket.
-fn angles(number: usize, turn: &Turn, counted: &mut Counted, notebook: &mut Notebook<'_>) {
+fn angles(number: usize, turn: &Turn, counted: &mut Counted<'_>, notebook: &mut Notebook<'_>) {
     let text = turn.value.as_str();
     for at in memchr::memchr_iter(b'<', text.as_bytes()) {
         let rest = &text[at..];
@@ -272,7 +285,7 @@ fn coordinate(
     turn: &Turn,
     at: Range<usize>,
     token: Token<'_>,
-    counted: &mut Counted,
+    counted: &mut Counted<'_>,
     notebook: &mut Notebook<'_>,
 ) {
     let Token::Placeholder(axis, side) = token else {
@@ -288,6 +301,13 @@ fn coordinate(
         return;
     };
     counted.placeholders[axis as usize][side as usize] += 1;
+    counted.placed.push(Placed {
+        turn: number,
+        start: at.start,
+        end: at.end,
+        axis,
+        value: f64::NAN,
+    });
     if side != turn.from.side() && !notebook.has(Rule::TokenSide) {
         notebook.add(Rule::TokenSide, || {
             format!(
