@@ -222,9 +222,17 @@ impl Resizer {
             *filtered = sums.map(round);
         }
         let narrow = &mut self.narrow[color * height * out_width..][top * out_width..];
-        for (row, narrow) in narrow.chunks_exact_mut(out_width).take(rows).enumerate() {
-            for (value, lanes) in narrow.iter_mut().zip(filtered.iter()) {
-                *value = lanes[row];
+        let narrow = &mut narrow[..rows * out_width];
+        let (whole, rest) = filtered.as_chunks::<BLOCK>();
+        for (at, lanes) in whole.iter().enumerate() {
+            for (row, values) in transpose(lanes).iter().take(rows).enumerate() {
+                let start = row * out_width + at * BLOCK;
+                narrow[start..start + BLOCK].copy_from_slice(values);
+            }
+        }
+        for (at, lanes) in rest.iter().enumerate() {
+            for (row, value) in lanes.iter().take(rows).enumerate() {
+                narrow[row * out_width + whole.len() * BLOCK + at] = *value;
             }
         }
     }
@@ -273,11 +281,40 @@ impl Resizer {
 #[inline(always)]
 fn turn(block: &[u8], turned: &mut [u8], width: usize) {
     let (turned, _) = turned.as_chunks_mut::<BLOCK>();
+    let (whole, rest) = turned.as_chunks_mut::<BLOCK>();
+    let start = whole.len() * BLOCK;
+    for (at, turned) in whole.iter_mut().enumerate() {
+        let mut square = [[0; BLOCK]; BLOCK];
+        for (row, values) in square.iter_mut().zip(block.chunks_exact(width)) {
+            row.copy_from_slice(&values[at * BLOCK..(at + 1) * BLOCK]);
+        }
+        *turned = transpose(&square);
+    }
     for (row, values) in block.chunks_exact(width).enumerate() {
-        for (lanes, value) in turned.iter_mut().zip(values) {
+        for (lanes, value) in rest.iter_mut().zip(&values[start..]) {
             lanes[row] = *value;
         }
     }
+}
+
+/// Rows to columns, by laying the upper half between the lower four times; each step is a few vector instructions.
+#[inline(always)]
+fn transpose(square: &[[u8; BLOCK]; BLOCK]) -> [[u8; BLOCK]; BLOCK] {
+    const HALF: usize = BLOCK / 2;
+    let mut rows = *square;
+    for _ in 0..BLOCK.ilog2() {
+        let mut next = [[0; BLOCK]; BLOCK];
+        for i in 0..HALF {
+            for at in 0..HALF {
+                next[2 * i][2 * at] = rows[i][at];
+                next[2 * i][2 * at + 1] = rows[i + HALF][at];
+                next[2 * i + 1][2 * at] = rows[i][at + HALF];
+                next[2 * i + 1][2 * at + 1] = rows[i + HALF][at + HALF];
+            }
+        }
+        rows = next;
+    }
+    rows
 }
 
 /// One resize, compiled for each level of vector instructions.
