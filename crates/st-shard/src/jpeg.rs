@@ -1,30 +1,21 @@
 //! Frames to JPEG and back.
 
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use crate::ShardError;
+use crate::{FrameEncoder, ShardError};
 
 /// Encodes one RGB frame (`[height, width, 3]`) as a baseline JPEG with 4:2:0 chroma and fixed Huffman tables.
 ///
-/// `quality` is 1 to 100 on libjpeg's scale. The same input gives the same bytes.
+/// `quality` is 1 to 100 on libjpeg's scale. The same input gives the same bytes. For many frames of one size use
+/// [`FrameEncoder`].
 ///
 /// # Errors
 /// When the buffer does not fit the size, or a side is 0 or above 65535.
 pub fn encode(rgb: &[u8], width: u32, height: u32, quality: u8) -> Result<Vec<u8>, ShardError> {
-    let side = |side: u32| {
-        u16::try_from(side).map_err(|_| ShardError::Jpeg(format!("a side of {side} pixels")))
-    };
-    let mut bytes = Vec::with_capacity(rgb.len() / 8);
-    let mut encoder = Encoder::new(&mut bytes, quality);
-    encoder.set_sampling_factor(SamplingFactor::R_4_2_0);
-    encoder
-        .encode(rgb, side(width)?, side(height)?, ColorType::Rgb)
-        .map_err(|error| ShardError::Jpeg(error.to_string()))?;
-    Ok(bytes)
+    FrameEncoder::new(width, height, quality)?.encode(rgb)
 }
 
 /// Decodes a JPEG into `rgb`, which must be of `width` x `height` x 3 bytes.

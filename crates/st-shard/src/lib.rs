@@ -10,6 +10,7 @@
 mod disk;
 mod entry;
 mod error;
+mod frame_encoder;
 mod index;
 mod jpeg;
 mod manifest;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use entry::{ClipEntry, ClipKind};
 pub use error::ShardError;
+pub use frame_encoder::FrameEncoder;
 pub use jpeg::{decode as decode_jpeg, encode as encode_jpeg};
 pub use manifest::{Manifest, ShardFile};
 pub use order::{order, permutation};

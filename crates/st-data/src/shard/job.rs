@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use st_media::{ClipOutline, ClipRequest, Limits, MediaError, Truncated};
 use st_schema::{ClipId, FramePlan};
 use st_shard::{
-    ClipEntry, ClipFacts, ClipKind, Outcome, Payload, Reject, Settings, ShardError, encode_jpeg,
+    ClipEntry, ClipFacts, ClipKind, FrameEncoder, Outcome, Payload, Reject, Settings, ShardError,
+    encode_jpeg,
 };
 
 use super::ShardingError;
@@ -135,10 +136,12 @@ impl Job {
             limits: self.limits(),
         };
         let mut jpegs = Vec::with_capacity(self.settings.frames as usize);
-        let quality = self.settings.quality;
-        let outline = request.visit(&self.file, |rgb, (width, height)| {
-            jpegs.push(encode_jpeg(rgb, width, height, quality));
-        })?;
+        let (width, height) = self.size();
+        let mut encoder = match FrameEncoder::new(width, height, self.settings.quality) {
+            Ok(encoder) => encoder,
+            Err(error) => return Ok(Err(error)),
+        };
+        let outline = request.visit(&self.file, |rgb, _| jpegs.push(encoder.encode(rgb)))?;
         let (facts, shown) = self.facts_of(&outline);
         let jpegs: Result<Vec<Vec<u8>>, ShardError> = jpegs.into_iter().collect();
         Ok(jpegs.and_then(|jpegs| Payload::new(&facts, &jpegs, &shown, self.size())))
