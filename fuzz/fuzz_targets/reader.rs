@@ -28,26 +28,28 @@ fn read(name: &str, bytes: &[u8], chunk_bytes: usize) -> Option<Held> {
         record_bytes: RECORD_BYTES,
         jobs: 1,
     };
-    let mut held = Held::new();
+    let (mut held, mut passing) = (Held::new(), false);
     let source = Cursor::new(bytes.to_vec());
     let mut chunks = Chunks::from_source(Path::new(name), source, &options).ok()?;
     while let Some(chunk) = chunks.next_chunk().ok()? {
-        hold(&chunk, &mut held);
+        passing = hold(&chunk, &mut held, passing);
     }
     Some(held)
 }
 
-fn hold(chunk: &Chunk, held: &mut Held) {
+/// Notes the pieces of a chunk. `passing` says, before and after, whether a value that is too long goes on.
+fn hold(chunk: &Chunk, held: &mut Held, mut passing: bool) -> bool {
     let mut positions = Positions::new(chunk);
     let mut seen = 0;
     for piece in &chunk.pieces {
         let between = &chunk.data[seen..piece.start];
         assert!(
-            between.iter().all(|byte| is_separator(*byte)),
+            passing || between.iter().all(|byte| is_separator(*byte)),
             "{:?} was passed over",
             String::from_utf8_lossy(between)
         );
         seen = piece.end;
+        passing = piece.kind == PieceKind::TooLong;
         let words = match read_piece(chunk, piece) {
             None => String::new(),
             Some(Err(fault)) => fault.to_string(),
@@ -59,16 +61,9 @@ fn hold(chunk: &Chunk, held: &mut Held) {
             }
         };
         held.push((positions.of(piece), piece.kind, words));
-        if piece.kind == PieceKind::TooLong {
-            // Only its beginning is kept; the rest of the chunk may belong to it.
-            seen = chunk
-                .pieces
-                .iter()
-                .map(|p| p.start)
-                .find(|s| *s > piece.start)
-                .unwrap_or(chunk.data.len());
-        }
     }
+    assert!(passing || chunk.data[seen..].iter().all(|byte| is_separator(*byte)));
+    passing
 }
 
 /// What may stand between values: blanks, commas, the array's brackets, a byte order mark.

@@ -15,7 +15,8 @@ use crate::dataset::Input;
 use crate::read::{self, Chunk, Chunks, PieceKind, Position, ReadError};
 use crate::review::{Mark, Review};
 use crate::validate::{
-    Duplicates, Finding, Judge, Judged, MediaCheck, MediaDepth, Rule, Severities, Verdict,
+    Duplicates, DuplicatesError, Finding, Judge, Judged, MediaCheck, MediaDepth, Rule, Severities,
+    Verdict,
 };
 
 pub use output::{OutputError, RejectLine, fixed_path, write_fixed_dataset};
@@ -184,12 +185,9 @@ pub enum ValidateError {
     /// A result cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// The temporary file of a run that has more records than memory should hold.
-    #[error(
-        "cannot keep the records' fingerprints in {}; set TMPDIR to a folder with room, 16 bytes a record",
-        std::env::temp_dir().display()
-    )]
-    Fingerprints(#[source] std::io::Error),
+    /// There is no room for fingerprints.
+    #[error(transparent)]
+    Duplicates(#[from] DuplicatesError),
     /// A fault of this program: the counts do not add up.
     #[error("the counts do not add up: {0:?}; please report this")]
     Lost(Counts),
@@ -385,8 +383,7 @@ impl Book<'_> {
         else {
             return Ok(());
         };
-        let found = self.duplicates.add(&print);
-        let Some(rule) = found.map_err(ValidateError::Fingerprints)? else {
+        let Some(rule) = self.duplicates.add(&print)? else {
             return Ok(());
         };
         let message = match rule {

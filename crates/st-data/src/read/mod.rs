@@ -333,6 +333,9 @@ pub fn parse(bytes: &[u8]) -> Result<Record, FaultKind> {
 
 /// Names what is wrong with bytes that `error` was given for.
 pub(crate) fn fault(bytes: &[u8], error: &serde_json::Error) -> FaultKind {
+    if let Err(error) = std::str::from_utf8(bytes) {
+        return FaultKind::Utf8(error.valid_up_to());
+    }
     let text = error.to_string();
     if text.contains("recursion limit exceeded") {
         FaultKind::Depth

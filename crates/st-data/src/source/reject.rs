@@ -115,6 +115,9 @@ const fn unit_reason(error: &UnitError) -> &'static str {
 /// Why a whole source cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
+    /// There is no room for fingerprints.
+    #[error(transparent)]
+    Duplicates(#[from] crate::validate::DuplicatesError),
     /// There is no source of this name.
     #[error("there is no source `{name}`{}; `stdata normalize --list` names all", nearest.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default())]
     Unknown {

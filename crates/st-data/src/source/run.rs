@@ -137,25 +137,29 @@ struct Seen {
 
 impl Seen {
     /// Why a finished record cannot stand beside the earlier ones.
-    fn against(&mut self, print: &Fingerprint, claimed: Option<&Claimed>) -> Option<Reject> {
+    fn against(
+        &mut self,
+        print: &Fingerprint,
+        claimed: Option<&Claimed>,
+    ) -> Result<Option<Reject>, SourceError> {
         if let Some(Claimed { key, path, claim }) = claimed {
             let Claim { value, reason } = *claim;
             match self.claims.entry(*key) {
                 Entry::Vacant(place) => drop(place.insert(value)),
                 Entry::Occupied(first) if value.is_some() && *first.get() == value => {}
                 Entry::Occupied(_) => {
-                    return Some(Reject::unusable(
+                    return Ok(Some(Reject::unusable(
                         reason,
                         format!("an earlier record speaks of {path} already, and says otherwise"),
-                    ));
+                    )));
                 }
             }
         }
-        let repeats = self.duplicates.add(print) == Some(Rule::DuplicateExact);
-        repeats.then(|| Reject::Rule {
+        let repeats = self.duplicates.add(print)? == Some(Rule::DuplicateExact);
+        Ok(repeats.then(|| Reject::Rule {
             rule: Rule::DuplicateExact,
             message: "an earlier record says the same, to the letter".into(),
-        })
+        }))
     }
 }
 
@@ -237,7 +241,7 @@ fn take(
     sink: &mut dyn Sink,
 ) -> Result<(), SourceError> {
     if let Outcome::Written { print, claim, .. } = &candidate.outcome
-        && let Some(reject) = seen.against(print, claim.as_ref())
+        && let Some(reject) = seen.against(print, claim.as_ref())?
     {
         candidate.outcome = Outcome::Refused(reject);
     }

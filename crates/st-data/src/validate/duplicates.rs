@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
 
 use super::{Fingerprint, Rule};
 
@@ -19,6 +20,18 @@ pub struct Duplicates {
     recent: HashMap<u64, Value, BuildHasherDefault<AsIs>>,
     limit: usize,
     spilled: Option<Spilled>,
+}
+
+/// The temporary file that fingerprints go to, beyond what memory should hold, cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot keep the records' fingerprints in {folder}; set TMPDIR to a folder with 16 free bytes for each record"
+)]
+pub struct DuplicatesError {
+    /// Where the file was to be.
+    folder: PathBuf,
+    /// What the system says.
+    source: io::Error,
 }
 
 /// Answer and exact value.
@@ -44,7 +57,15 @@ impl Duplicates {
     ///
     /// # Errors
     /// When the temporary file (in the system's folder for such, `TMPDIR`) cannot be written or read.
-    pub fn add(&mut self, print: &Fingerprint) -> io::Result<Option<Rule>> {
+    pub fn add(&mut self, print: &Fingerprint) -> Result<Option<Rule>, DuplicatesError> {
+        self.find_or_insert(print)
+            .map_err(|source| DuplicatesError {
+                folder: std::env::temp_dir(),
+                source,
+            })
+    }
+
+    fn find_or_insert(&mut self, print: &Fingerprint) -> io::Result<Option<Rule>> {
         let value = (print.answer, print.exact);
         let Some(first) = self.get(print.question)? else {
             self.insert(print.question, value)?;

@@ -18,7 +18,7 @@ use st_schema::{FramePlan, Record, Severity};
 use crate::read::{Chunk, FaultKind, Note, Piece, PieceKind, Position, Positions, read_piece};
 use crate::review::{Mark, Review};
 
-pub use duplicates::Duplicates;
+pub use duplicates::{Duplicates, DuplicatesError};
 pub use fingerprint::Fingerprint;
 pub use media::{MediaCheck, MediaDepth};
 pub use rule::{Rule, RuleInfo, Severities, SeverityError, documentation};
@@ -192,7 +192,7 @@ impl Judge {
     /// The rules under which a piece that is no record is refused.
     #[must_use]
     pub fn faults(&self, chunk: &Chunk, piece: &Piece) -> Vec<Rule> {
-        let judged = self.piece(chunk, piece);
+        let judged = self.piece(chunk, piece, &mut Scratch::default());
         judged.findings.iter().map(|one| one.rule).collect()
     }
 
