@@ -60,6 +60,7 @@ struct Wanted {
     image: Option<String>,
     turns: Option<Vec<String>>,
     split: Option<[u64; 2]>,
+    duration: Option<f64>,
     cut: Option<[f64; 2]>,
 }
 
@@ -175,6 +176,9 @@ fn check_record(record: &Record, wanted: &Wanted, place: &str) {
     assert!(roles.chunks(2).all(|pair| pair == [true, false]), "{place}");
     if wanted.split.is_some() {
         assert_eq!(record.meta.split, wanted.split, "{place}");
+    }
+    if let Some(seconds) = wanted.duration {
+        assert_eq!(record.meta.extra["duration"], seconds, "{place}");
     }
     let cut = record.meta.extra.get("cut_seconds").cloned();
     assert_eq!(cut, wanted.cut.map(|cut| serde_json::json!(cut)), "{place}");

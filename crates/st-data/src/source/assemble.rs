@@ -16,6 +16,9 @@ const BOX_CLIPPED: &str = "box-clipped";
 const EVENT_DROPPED: &str = "event-dropped";
 const TUBE_BOX_DROPPED: &str = "tube-box-dropped";
 
+/// Seconds by which a cut file may differ from its cut: cuts that copy streams begin at key frames.
+const CUT_TOLERANCE: f64 = 2.0;
+
 /// Where an item stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin<'a> {
@@ -43,17 +46,9 @@ impl Assembler<'_> {
     /// The record of a draft.
     pub(super) fn record(&self, draft: Draft, origin: Origin<'_>) -> Result<Assembled, Reject> {
         let mut draft = draft;
+        let seconds = self.length(&draft);
+        fits_cut(&draft, seconds)?;
         if draft.extent.duration.is_none() {
-            let path = draft.media.path();
-            let in_seconds = draft.time.or(self.info.time).is_some_and(|time| {
-                !matches!(time.unit, TimeUnit::Frames { .. } | TimeUnit::Fraction)
-            });
-            let seconds = self.durations.of(path);
-            // Looking into a file takes time: only where its length is needed.
-            let seconds = match seconds {
-                None if in_seconds => self.durations.probed(path),
-                known => known,
-            };
             draft.extent.duration = seconds.map(Seconds);
         }
         if let (None, Some((seconds, name))) = (draft.extent.duration, draft.assumed) {
@@ -95,6 +90,21 @@ impl Assembler<'_> {
             record: self.finish(draft, turns, variables, &repairs, origin),
             repairs,
         })
+    }
+
+    /// The media file's length in seconds, where it is listed, or where it is needed and the file is there.
+    fn length(&self, draft: &Draft) -> Option<f64> {
+        let path = draft.media.path();
+        let in_seconds = draft
+            .time
+            .or(self.info.time)
+            .is_some_and(|time| !matches!(time.unit, TimeUnit::Frames { .. } | TimeUnit::Fraction));
+        // Looking into a file takes time: only for what the annotations leave open.
+        let open = draft.extent.duration.is_none() || draft.cut.is_some();
+        match self.durations.of(path) {
+            None if in_seconds && open => self.durations.probed(path),
+            known => known,
+        }
     }
 
     fn finish(
@@ -140,6 +150,20 @@ impl Assembler<'_> {
         record
             .extra
             .insert("provenance".into(), Value::Object(provenance));
+    }
+}
+
+/// A file that was cut from a longer one lasts as long as the annotation's cut: else it is another cut of that video.
+fn fits_cut(draft: &Draft, seconds: Option<f64>) -> Result<(), Reject> {
+    match (draft.cut, seconds) {
+        (Some([start, end]), Some(seconds)) if (end - start - seconds).abs() > CUT_TOLERANCE => {
+            let message = format!(
+                "{} lasts {seconds:.2} s, the cut from {start} s to {end} s does not",
+                draft.media.path()
+            );
+            Err(Reject::unusable("cut-mismatch", message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -24,7 +24,7 @@ static INFO: Info = Info {
     boxes: None,
     tasks: &[Task::VideoCaption],
     open_questions: &[
-        "Which of several clips of one video the mirrors' clips/<YoutubeID>.mp4 holds is not known: the first is taken, others are refused as cut-conflict.",
+        "Which of several clips of one video the mirrors' clips/<YoutubeID>.mp4 holds is not known: the one that lasts as long as the file, where lengths are given, else the first; others are refused.",
     ],
     example: Sample::new(
         "lines",

@@ -31,7 +31,7 @@ static INFO: Info = Info {
     boxes: None,
     tasks: &[Task::Tvg, Task::Dvc, Task::Tr, Task::Conversation],
     open_questions: &[
-        "Which of two cuts of one video a mirror's clips/<id>.mp4 holds is not known: the first in the file is taken, a record about another cut is refused as cut-conflict.",
+        "Which of two cuts of one video a mirror's clips/<id>.mp4 holds is not known: the one that lasts as long as the file, where lengths are given, else the first; a record about another cut is refused.",
     ],
     example: Sample::new(
         "dialogues",
