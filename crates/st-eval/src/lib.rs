@@ -29,6 +29,7 @@ pub mod report;
 pub mod score;
 mod score_file;
 pub mod strict;
+mod tube_line;
 
 pub use bootstrap::{Bootstrap, Interval, PairedDifference};
 pub use prediction::{InputNumbers, Prediction, Text, TruthBoxes, VideoTruth};

@@ -5,6 +5,8 @@
 //! is looked for as `{a,b}`; a tube's spatial IoU is the mean over the frames that truth and prediction share. Where
 //! that code stops with an exception, the exception is the result.
 
+use std::borrow::Cow;
+
 use st_schema::answer::compat;
 use st_schema::round3;
 
@@ -195,13 +197,10 @@ fn token_tube(text: &str) -> Vec<(f64, [f64; 4])> {
 }
 
 fn fast_token_tube(text: &[u8]) -> Option<Vec<(f64, [f64; 4])>> {
-    let mut found: Vec<(f64, [f64; 4])> = Vec::new();
+    let mut found: Vec<(f64, [f64; 4])> = Vec::with_capacity(64);
+    let mut rising = true;
     let mut at = 0;
-    while let Some(colon) = text[at..]
-        .iter()
-        .position(|byte| *byte == b':')
-        .map(|offset| at + offset)
-    {
+    while let Some(colon) = memchr::memchr(b':', &text[at..]).map(|offset| at + offset) {
         at = colon + 1;
         let blanks = text[at..]
             .iter()
@@ -229,11 +228,16 @@ fn fast_token_tube(text: &[u8]) -> Option<Vec<(f64, [f64; 4])>> {
         }
         text[cursor..].strip_prefix(b"]")?;
         at = cursor + 1;
-        match found
-            .iter_mut()
-            .rev()
-            .find(|(known, _)| known.to_bits() == time.to_bits())
-        {
+        // While times rise, as they usually do, each is a new one.
+        rising &= found.last().is_none_or(|(last, _)| *last < time);
+        let known = if rising {
+            None
+        } else {
+            found
+                .iter_mut()
+                .find(|(known, _)| known.to_bits() == time.to_bits())
+        };
+        match known {
             Some((_, known)) => *known = corners,
             None => found.push((time, corners)),
         }
@@ -272,7 +276,7 @@ fn decimal(digits: &[u8]) -> Option<f64> {
 fn tube_iou(truth: &[(i64, [f64; 4])], predicted: &[(i64, [f64; 4])]) -> (f64, f64) {
     let (truth, predicted) = (by_frame(truth), by_frame(predicted));
     let (mut sum, mut shared, mut next) = (0.0, 0_u32, 0);
-    for (frame, corners) in &truth {
+    for (frame, corners) in truth.iter() {
         next += predicted[next..]
             .iter()
             .take_while(|(other, _)| other < frame)
@@ -294,12 +298,15 @@ fn tube_iou(truth: &[(i64, [f64; 4])], predicted: &[(i64, [f64; 4])]) -> (f64, f
 }
 
 /// Boxes in frame order; a frame that comes twice counts once, with its last box, as in a Python dict.
-fn by_frame(boxes: &[(i64, [f64; 4])]) -> Vec<(i64, [f64; 4])> {
+fn by_frame(boxes: &[(i64, [f64; 4])]) -> Cow<'_, [(i64, [f64; 4])]> {
+    if boxes.is_sorted_by(|a, b| a.0 < b.0) {
+        return Cow::Borrowed(boxes);
+    }
     let mut sorted = boxes.to_vec();
     sorted.reverse();
     sorted.sort_by_key(|(frame, _)| *frame);
     sorted.dedup_by_key(|(frame, _)| *frame);
-    sorted
+    Cow::Owned(sorted)
 }
 
 fn truth_fractions(ends: &[f64], first: i64, length: i64) -> Result<Vec<f64>, OriginalError> {
@@ -330,17 +337,11 @@ impl SampledFrames {
             real(offset) / real(self.length) * self.last_index
         };
         // Rounding moves a frame by less than one place, so its index is one of the neighbours.
-        let hit = [
-            index.floor() - 1.0,
-            index.floor(),
-            index.ceil(),
-            index.ceil() + 1.0,
-        ]
-        .into_iter()
-        .filter(|index| (0.0..=self.last_index).contains(index))
-        .any(|index| {
-            whole((index / self.last_index * real(self.length)).round_ties_even()) == offset
-        });
+        let near = rounded(index);
+        let hit = [near, near - 1.0, near + 1.0, near - 2.0, near + 2.0]
+            .into_iter()
+            .filter(|index| (0.0..=self.last_index).contains(index))
+            .any(|index| whole(rounded(index / self.last_index * real(self.length))) == offset);
         if hit {
             Ok(())
         } else {
@@ -356,25 +357,33 @@ impl SampledFrames {
         height: f64,
     ) -> Result<Vec<(i64, [f64; 4])>, OriginalError> {
         for (bin, _) in boxes {
-            self.check(
-                self.first + whole((bin / self.last_index * real(self.length)).round_ties_even()),
-            )?;
+            self.check(self.first + whole(rounded(bin / self.last_index * real(self.length))))?;
         }
         Ok(boxes
             .iter()
             .map(|(bin, corners)| {
                 // Rounded after the first frame is added, unlike the sampled frames: ties can differ.
-                let frame = whole(
-                    (real(self.first) + bin / self.last_index * real(self.length))
-                        .round_ties_even(),
-                );
+                let frame = whole(rounded(
+                    real(self.first) + bin / self.last_index * real(self.length),
+                ));
                 let [x1, y1, x2, y2] = corners.map(|bin| bin / 99.0);
                 (
                     frame,
-                    [x1 * width, y1 * height, x2 * width, y2 * height].map(f64::round_ties_even),
+                    [x1 * width, y1 * height, x2 * width, y2 * height].map(rounded),
                 )
             })
             .collect())
+    }
+}
+
+/// The nearest whole number, of two equally near ones the even one, as Python rounds. The same as
+/// [`f64::round_ties_even`] without a call into the C library, where sums with 1.5 * 2^52 have no room for fractions.
+fn rounded(value: f64) -> f64 {
+    const NO_FRACTIONS: f64 = 6_755_399_441_055_744.0;
+    if value.abs() < 1e15 {
+        (value + NO_FRACTIONS) - NO_FRACTIONS
+    } else {
+        value.round_ties_even()
     }
 }
 
@@ -444,12 +453,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn rounding_is_pythons() {
+        let values = (-4000..4000).map(|quarter| f64::from(quarter) / 4.0);
+        for value in values.chain([0.499_999_999_999_999_94, 1e14 + 0.5, 3e15, -1e300]) {
+            assert!(
+                (rounded(value) - value.round_ties_even()).abs() < 1e-300,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
     fn the_short_way_is_the_long_way() {
         let unit =
             |t: u32| format!("<TEMP-{t:03}>:[<WIDTH-001><HEIGHT-{t:03}><WIDTH-050><HEIGHT-099>]");
         let texts = [
             unit(7),
             format!("Object bounding box: {} {} {}", unit(1), unit(2), unit(1)),
+            format!("{} {} {} {}", unit(5), unit(3), unit(5), unit(4)),
             format!("3 {}", unit(5)),
             format!("3.{}", unit(5)),
             format!("<TEMP-004>{}", unit(5)),

@@ -70,7 +70,11 @@ pub struct Prediction<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub(crate) fn borrowed(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+
     /// The same, without the line that it was read from.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {

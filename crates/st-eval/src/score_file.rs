@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use crate::prediction::Prediction;
 use crate::score::{Protocol, RecordScore, score_line};
 use crate::task::EvalTask;
+use crate::tube_line;
 
 /// Bytes that are read at once: little enough to stay in a core's cache.
 const PIECE: u64 = 1 << 19;
@@ -65,9 +66,18 @@ fn score_piece(protocol: Protocol, task: EvalTask, text: &[u8]) -> Piece {
         return piece;
     }
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    for line in text.split(|byte| *byte == b'\n') {
+    let is_tube = matches!(task, EvalTask::Stvg | EvalTask::Svg);
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    let mut start = 0;
+    for end in ends {
+        let line = &text[start..end];
+        start = end + 1;
         if !line.trim_ascii().is_empty() {
-            let record = Prediction::parse_bytes(line).map_err(|error| error.to_string());
+            let usual = if is_tube { tube_line::read(line) } else { None };
+            let record = match usual {
+                Some(record) => Ok(record),
+                None => Prediction::parse_bytes(line).map_err(|error| error.to_string()),
+            };
             let score = score_line(protocol, task, piece.lines, &record);
             piece.scores.push(score);
         }
@@ -92,7 +102,7 @@ fn read_piece<'a>(
     let first = if start == 0 {
         0
     } else {
-        match buffer.iter().position(|byte| *byte == b'\n') {
+        match memchr::memchr(b'\n', buffer) {
             // The line that begins before goes beyond the end.
             None => return Ok(&[]),
             Some(place) => place + 1,
@@ -107,8 +117,7 @@ fn read_piece<'a>(
         if (&mut file).take(1 << 13).read_to_end(buffer)? == 0 {
             break;
         }
-        let found = buffer[searched..].iter().position(|byte| *byte == b'\n');
-        if let Some(place) = found {
+        if let Some(place) = memchr::memchr(b'\n', &buffer[searched..]) {
             buffer.truncate(searched + place + 1);
         }
     }

@@ -13,34 +13,59 @@ use super::{LogitFilter, id_of};
 use crate::config::ModelConfig;
 use crate::tokenizer::{Tokenizer, TokenizerError};
 
+/// What a piece of text opens behind it, for the tokens that follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Opens {
+    #[default]
+    Nothing,
+    Span,
+    Box,
+}
+
+/// How a piece of text goes on after coordinates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Continues {
+    #[default]
+    Otherwise,
+    /// Begins with a brace that closes a span.
+    ClosesSpan,
+    /// Begins with a bracket that closes a box.
+    ClosesBox,
+    /// Begins with a comma.
+    Comma,
+    /// Is a colon alone.
+    Colon,
+    /// Is a colon and an opened box.
+    ColonAndBox,
+    /// Is an opening bracket alone.
+    Bracket,
+}
+
 /// What a piece of text means for the tokens around it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Piece {
-    opens_span: bool,
-    opens_box: bool,
-    closes_span: bool,
-    closes_box: bool,
-    /// Begins with a comma.
-    comma: bool,
-    /// Is a colon alone, or a colon and an opened box.
-    colon: bool,
-    colon_and_box: bool,
-    /// Is an opening bracket alone.
-    bracket: bool,
+    opens: Opens,
+    continues: Continues,
 }
 
 impl Piece {
     fn of(text: &str) -> Self {
-        Self {
-            opens_span: text.ends_with('{'),
-            opens_box: text.ends_with('['),
-            closes_span: text.starts_with('}') && !text.ends_with('{'),
-            closes_box: text.starts_with(']') && !text.ends_with('['),
-            comma: text.starts_with(',') && !text.ends_with(['{', '[']),
-            colon: text == ":",
-            colon_and_box: text == ":[",
-            bracket: text == "[",
-        }
+        let opens = match text.chars().last() {
+            Some('{') => Opens::Span,
+            Some('[') => Opens::Box,
+            _ => Opens::Nothing,
+        };
+        let continues = match (text, text.chars().next()) {
+            (":", _) => Continues::Colon,
+            (":[", _) => Continues::ColonAndBox,
+            ("[", _) => Continues::Bracket,
+            _ if opens != Opens::Nothing => Continues::Otherwise,
+            (_, Some('}')) => Continues::ClosesSpan,
+            (_, Some(']')) => Continues::ClosesBox,
+            (_, Some(',')) => Continues::Comma,
+            _ => Continues::Otherwise,
+        };
+        Self { opens, continues }
     }
 }
 
@@ -58,8 +83,8 @@ enum Allowed {
     TextOrTime(usize),
     /// A bin of the axis, of at least this number.
     Bin(Axis, usize),
-    /// Text of which this holds.
-    Text(fn(&Piece) -> bool),
+    /// Text that goes on in one of these ways.
+    Text(&'static [Continues]),
 }
 
 /// Which tokens are bins, and what the others mean.
@@ -117,9 +142,9 @@ impl CoordinateGrammar {
         match allowed {
             Allowed::TextOrTime(_) => {}
             Allowed::Bin(..) => logits[..words].fill(f32::NEG_INFINITY),
-            Allowed::Text(fits) => {
+            Allowed::Text(ways) => {
                 for (logit, piece) in logits.iter_mut().zip(&self.pieces) {
-                    if !fits(piece) {
+                    if !ways.contains(&piece.continues) {
                         *logit = f32::NEG_INFINITY;
                     }
                 }
@@ -153,28 +178,28 @@ fn allowed(symbols: &[Symbol]) -> Allowed {
         Symbol::Bin(_, bin) => bin,
         Symbol::Text(_) => 0,
     };
-    if opener.opens_box {
+    if opener.opens == Opens::Box {
         return match run.len() {
             0 => Allowed::Bin(Axis::Width, 0),
             1 => Allowed::Bin(Axis::Height, 0),
             2 => Allowed::Bin(Axis::Width, bin(0)),
             3 => Allowed::Bin(Axis::Height, bin(1)),
-            _ => Allowed::Text(|piece| piece.closes_box),
+            _ => Allowed::Text(&[Continues::ClosesBox]),
         };
     }
-    if opener.opens_span {
+    if opener.opens == Opens::Span {
         return match run.len() {
             0 => Allowed::Bin(Axis::Temporal, 0),
             1 => Allowed::Bin(Axis::Temporal, bin(0)),
-            _ => Allowed::Text(|piece| piece.closes_span),
+            _ => Allowed::Text(&[Continues::ClosesSpan]),
         };
     }
     if !run.is_empty() {
-        return Allowed::Text(|piece| piece.comma || piece.colon || piece.colon_and_box);
+        return Allowed::Text(&[Continues::Comma, Continues::Colon, Continues::ColonAndBox]);
     }
     // A colon that follows a time, but not one of the words.
-    if opener.colon && matches!(before, [.., Symbol::Bin(..), _]) {
-        return Allowed::Text(|piece| piece.bracket);
+    if opener.continues == Continues::Colon && matches!(before, [.., Symbol::Bin(..), _]) {
+        return Allowed::Text(&[Continues::Bracket]);
     }
     Allowed::TextOrTime(last_box_time(before).map_or(0, |time| time + 1))
 }
@@ -183,7 +208,7 @@ fn allowed(symbols: &[Symbol]) -> Allowed {
 fn last_box_time(symbols: &[Symbol]) -> Option<usize> {
     symbols.windows(2).rev().find_map(|pair| match pair {
         [Symbol::Bin(Axis::Temporal, time), Symbol::Text(piece)]
-            if piece.colon || piece.colon_and_box =>
+            if matches!(piece.continues, Continues::Colon | Continues::ColonAndBox) =>
         {
             Some(*time)
         }

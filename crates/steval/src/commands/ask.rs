@@ -655,7 +655,7 @@ fn reply(
             .answer
             .regions
             .iter()
-            .map(|(words, corners)| (words.clone(), place(*corners)))
+            .map(|(words, corners)| (readable(words, extent), place(*corners)))
             .collect(),
         tube: shown
             .answer

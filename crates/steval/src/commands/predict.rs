@@ -130,12 +130,12 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let shards = args.shards.as_deref().map(ShardReader::open).transpose()?;
     let mut done = Vec::new();
     for entry in &entries {
-        let loaded = Loaded {
+        let shared = Shared {
             model: &model,
             shards: shards.as_ref(),
             filter: filter.clone(),
         };
-        done.push(predict(args, globals, &loaded, entry)?);
+        done.push(predict(args, globals, &shared, entry)?);
     }
     let text: Vec<String> = done
         .iter()
@@ -213,7 +213,7 @@ fn entries(args: &Args) -> anyhow::Result<Vec<BenchmarkEntry>> {
 }
 
 /// What all benchmarks share.
-struct Loaded<'a> {
+struct Shared<'a> {
     model: &'a Model,
     shards: Option<&'a ShardReader>,
     filter: Option<LogitFilter>,
@@ -222,10 +222,10 @@ struct Loaded<'a> {
 fn predict(
     args: &Args,
     globals: &Globals,
-    loaded: &Loaded<'_>,
+    shared: &Shared<'_>,
     entry: &BenchmarkEntry,
 ) -> anyhow::Result<Done> {
-    let model = loaded.model;
+    let model = shared.model;
     let mut questions = question::read(entry, &globals.root, model.plan(), args.limit)?;
     let seen = seen_clips(&questions, args.blind)?;
     let slice = questions.list.len().div_ceil(args.task_count).max(1);
@@ -247,8 +247,8 @@ fn predict(
     let kept = results.done;
     let loader = Loader {
         model,
-        shards: loaded.shards,
-        filter: loaded.filter.clone(),
+        shards: shared.shards,
+        filter: shared.filter.clone(),
         questions: &questions,
         folder: &entry.media,
     };

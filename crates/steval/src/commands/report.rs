@@ -421,7 +421,7 @@ fn table_row(args: &Args, bench: &Bench, metric: &MetricDef, paper: bool) -> Row
         ));
     }
     let paper = paper.then(|| published(bench, metric));
-    row(metric.name, metric.is_percent(), &numbers, paper)
+    row(metric.name, metric.is_percent(), &numbers, paper.as_slice())
 }
 
 /// ELC's captions, whose numbers are of the whole file.
@@ -441,13 +441,13 @@ fn caption_rows(args: &Args, bench: &Bench, paper: bool) -> Vec<Row> {
             .map(|run| (run.as_ref().map(|named| named[index].1), None));
         let numbers: Vec<Number> = constant.into_iter().chain(runs).collect();
         let paper = paper.then(|| published_by_name(bench, name));
-        row(name, false, &numbers, paper)
+        row(name, false, &numbers, paper.as_slice())
     });
     rows.collect()
 }
 
-/// A row of numbers, the paper's last; that one wins nothing, its protocol is another.
-fn row(name: &str, percent: bool, numbers: &[Number], paper: Option<Option<f64>>) -> Row {
+/// A row of numbers, the paper's last where there is such a column; that one wins nothing, its protocol is another.
+fn row(name: &str, percent: bool, numbers: &[Number], paper: &[Option<f64>]) -> Row {
     let highest = numbers
         .iter()
         .filter_map(|(value, _)| *value)
@@ -463,8 +463,8 @@ fn row(name: &str, percent: bool, numbers: &[Number], paper: Option<Option<f64>>
         bar: value.map_or(0.0, |value| (value / full * 100.0).clamp(0.0, 100.0)),
         best: value.is_some_and(|value| value >= highest && value > 0.0),
     });
-    let paper = paper.map(|value| Cell {
-        text: text(value),
+    let paper = paper.iter().map(|value| Cell {
+        text: text(*value),
         ..Cell::default()
     });
     Row {

@@ -12,7 +12,8 @@ pub(super) struct Paraphrases {
     numbers: HashMap<String, u32>,
     /// Nodes of a tree over phrases, the root first.
     nodes: Vec<Node>,
-    paraphrases: Vec<Vec<u32>>,
+    /// The other side of each entry.
+    others: Vec<Vec<u32>>,
 }
 
 #[derive(Debug, Default)]
@@ -76,8 +77,8 @@ impl Paraphrases {
                 new
             };
         }
-        self.nodes[at].entries.push(self.paraphrases.len());
-        self.paraphrases.push(paraphrase);
+        self.nodes[at].entries.push(self.others.len());
+        self.others.push(paraphrase);
     }
 
     /// The number of a word.
@@ -97,7 +98,7 @@ impl Paraphrases {
                 self.nodes[at]
                     .entries
                     .iter()
-                    .map(|entry| (index + 1, self.paraphrases[*entry].as_slice())),
+                    .map(|entry| (index + 1, self.others[*entry].as_slice())),
             );
         }
         found
