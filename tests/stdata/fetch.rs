@@ -485,7 +485,7 @@ fn the_rate_is_kept() {
     place
         .hub
         .repository(name, Access::Open)
-        .file(name, "a.bin", &[1; 120_000], true);
+        .file(name, "a.bin", &vec![1; 120_000], true);
     let started = std::time::Instant::now();
     assert_eq!(
         place.json(&["--repo", "o/d", "--limit-rate", "200KB"]).0,

@@ -225,7 +225,7 @@ fn yaml_bombs_are_refused() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in ('b'..='i').zip('a'..) {
         let list = vec![format!("*{before}"); 9].join(",");
-        bomb.push_str(&format!("{name}: &{name} [{list}]\n"));
+        bomb.extend([format!("{name}: &{name} [{list}]\n")]);
     }
     bomb.push_str("datasets: *i\n");
     let long = format!("datasets: []\n#{}", "x".repeat(2 << 20));

@@ -55,7 +55,7 @@ fn python_finds_our_files_and_we_find_pythons() {
         .hub
         .repository(NAME, Access::Open)
         .file(NAME, "a/small.json", b"{\"small\": 1}", false)
-        .file(NAME, "large.bin", &[42; 70_000], true);
+        .file(NAME, "large.bin", &vec![42; 70_000], true);
     assert_eq!(place.json(&["--repo", "o/d"]).0, Some(0));
     place.hub.take_asked();
     place.hub.take_lines();
@@ -86,7 +86,7 @@ fn python_finds_our_files_and_we_find_pythons() {
         .hub
         .repository(NAME, Access::Open)
         .file(NAME, "a/small.json", b"{\"small\": 1}", false)
-        .file(NAME, "large.bin", &[42; 70_000], true);
+        .file(NAME, "large.bin", &vec![42; 70_000], true);
     run(
         &place,
         "from huggingface_hub import snapshot_download\nsnapshot_download('o/d', repo_type='dataset')",
@@ -102,7 +102,7 @@ fn python_finds_our_files_and_we_find_pythons() {
         place.hub.take_asked().is_empty(),
         "we asked for what Python had fetched"
     );
-    assert_eq!(place.read("raw/d/large.bin"), [42; 70_000]);
+    assert_eq!(place.read("raw/d/large.bin"), vec![42; 70_000]);
     // Offline, from its refs alone.
     place.hub.take_lines();
     assert_eq!(place.json(&["--repo", "o/d", "--offline"]).0, Some(0));

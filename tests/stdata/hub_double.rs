@@ -159,7 +159,7 @@ impl Double {
             for stream in listener.incoming() {
                 let (state, elsewhere) = (Arc::clone(&state), elsewhere.clone());
                 // A client that is killed takes its connection along: no fault of the server.
-                std::thread::spawn(move || serve(stream.unwrap(), &state, &elsewhere));
+                std::thread::spawn(move || serve(&stream.unwrap(), &state, &elsewhere));
             }
         });
         double
@@ -217,7 +217,7 @@ impl Double {
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>, elsewhere: &str) -> Option<()> {
+fn serve(stream: &TcpStream, state: &Mutex<State>, elsewhere: &str) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     while let Some(request) = read_request(&mut reader) {
         state
@@ -441,6 +441,51 @@ fn resolve(
     plain(stream, request, 302, &headers, b"")
 }
 
+/// What an answer with content is made of.
+struct Turn {
+    bytes: Vec<u8>,
+    fault: Fault,
+    pace: Duration,
+    /// Body bytes given to the socket.
+    sent: Arc<AtomicU64>,
+}
+
+/// Finds the content, draws the fault, and notes the request.
+fn turn(request: &Request, digits: &str, state: &Mutex<State>) -> Option<Turn> {
+    let mut state = state.lock().unwrap();
+    let bytes = state
+        .repositories
+        .values()
+        .flat_map(|repository| repository.files.values())
+        .find(|content| content.digits() == digits)?
+        .bytes
+        .clone();
+    let fault = match &state.always_for {
+        _ if request.method == "HEAD" => Fault::None,
+        Some((only, fault)) if only == digits => *fault,
+        _ => {
+            let next = state.faults.pop_front();
+            state.always.or(next).unwrap_or(Fault::None)
+        }
+    };
+    let sent = Arc::new(AtomicU64::new(0));
+    if request.method != "HEAD" {
+        state.asked.push(Asked {
+            digits: digits.to_owned(),
+            start: start_of(request).unwrap_or(0),
+            if_match: request.headers.get("if-match").cloned(),
+            fault,
+            sent: Arc::clone(&sent),
+        });
+    }
+    Some(Turn {
+        bytes,
+        fault,
+        pace: state.pace,
+        sent,
+    })
+}
+
 fn send_content(
     request: &Request,
     digits: &str,
@@ -449,104 +494,79 @@ fn send_content(
     stream: &mut TcpStream,
     state: &Mutex<State>,
 ) -> Option<()> {
-    let if_match = request.headers.get("if-match").cloned();
-    let sent = Arc::new(AtomicU64::new(0));
-    let (bytes, fault, pace) = {
-        let mut state = state.lock().unwrap();
-        let found = state
-            .repositories
-            .values()
-            .flat_map(|repository| repository.files.values())
-            .find(|content| content.digits() == digits)?
-            .bytes
-            .clone();
-        let fault = match &state.always_for {
-            _ if request.method == "HEAD" => Fault::None,
-            Some((only, fault)) if only == digits => *fault,
-            _ => {
-                let next = state.faults.pop_front();
-                state.always.or(next).unwrap_or(Fault::None)
-            }
-        };
-        if request.method != "HEAD" {
-            state.asked.push(Asked {
-                digits: digits.to_owned(),
-                start: start_of(request).unwrap_or(0),
-                if_match: if_match.clone(),
-                fault,
-                sent: Arc::clone(&sent),
-            });
-        }
-        (found, fault, state.pace)
-    };
-    let total = bytes.len() as u64;
-    let mut start = start_of(request).filter(|_| fault != Fault::NoRange);
+    let turn = turn(request, digits, state)?;
     let tag = format!("\"{server}-{digits}\"");
-    let holds = if_match.is_none_or(|wanted| wanted == tag || wanted == format!("\"{digits}\""));
-    match fault {
+    let holds = request
+        .headers
+        .get("if-match")
+        .is_none_or(|wanted| *wanted == tag || *wanted == format!("\"{digits}\""));
+    let ranged = start_of(request).is_some();
+    match turn.fault {
         Fault::Status(status, wait) => {
             let wait: Vec<_> = wait
                 .map(|wait| ("Retry-After", wait.to_owned()))
                 .into_iter()
                 .collect();
-            return plain(stream, request, status, &wait, b"not now");
+            plain(stream, request, status, &wait, b"not now")
         }
         Fault::Loop => {
-            return plain(
-                stream,
-                request,
-                302,
-                &[("Location", "/loop".to_owned())],
-                b"",
-            );
+            let headers = [("Location", "/loop".to_owned())];
+            plain(stream, request, 302, &headers, b"")
         }
         Fault::HugeHeaders => {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+            stream.write_all(b"HTTP/1.1 200 OK\r\n").ok()?;
             let line = format!("X-Filler: {}\r\n", "x".repeat(1000));
             // The client hangs up at some point.
             for _ in 0..2000 {
                 stream.write_all(line.as_bytes()).ok()?;
             }
-            return None;
+            None
         }
         Fault::Garbage => {
-            let _ = stream.write_all(b"I am a teapot, not a server\r\n\r\n");
-            return None;
+            stream
+                .write_all(b"I am a teapot, not a server\r\n\r\n")
+                .ok()?;
+            None
         }
-        Fault::Changed if start.is_some() => return plain(stream, request, 412, &[], b""),
-        _ if !holds => return plain(stream, request, 412, &[], b""),
-        _ => {}
+        Fault::Changed if ranged => plain(stream, request, 412, &[], b""),
+        _ if !holds => plain(stream, request, 412, &[], b""),
+        _ => {
+            let mut headers = headers.to_vec();
+            if server == "cdn" {
+                headers.push(("ETag", tag));
+            }
+            send_body(request, &turn, &headers, stream)
+        }
     }
-    if start.is_some_and(|start| start >= total) {
-        start = None;
-    }
+}
+
+fn send_body(
+    request: &Request,
+    turn: &Turn,
+    headers: &[(&str, String)],
+    stream: &mut TcpStream,
+) -> Option<()> {
+    let total = turn.bytes.len() as u64;
+    let start = start_of(request).filter(|start| turn.fault != Fault::NoRange && *start < total);
     let first = start.unwrap_or(0);
-    let mut body = bytes[usize::try_from(first).unwrap()..].to_vec();
-    if fault == Fault::WrongBytes && !body.is_empty() {
+    let mut body = turn.bytes[usize::try_from(first).unwrap()..].to_vec();
+    if turn.fault == Fault::WrongBytes && !body.is_empty() {
         let middle = body.len() / 2;
         body[middle] ^= 1;
     }
     let mut length = body.len() as u64;
-    if let Fault::WrongLength(by) = fault {
+    if let Fault::WrongLength(by) = turn.fault {
         length = length.saturating_add_signed(by);
     }
-    let mut head = format!(
-        "HTTP/1.1 {}\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\n",
-        if start.is_some() {
-            "206 Partial Content"
-        } else {
-            "200 OK"
-        }
-    );
-    if server == "cdn" {
-        let _ = write!(head, "ETag: {tag}\r\n");
-    }
+    let status = if start.is_some() {
+        "206 Partial Content"
+    } else {
+        "200 OK"
+    };
+    let mut head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
     if start.is_some() {
-        let _ = write!(
-            head,
-            "Content-Range: bytes {first}-{}/{total}\r\n",
-            total - 1
-        );
+        let last = total - 1;
+        let _ = write!(head, "Content-Range: bytes {first}-{last}/{total}\r\n");
     }
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
@@ -555,23 +575,23 @@ fn send_content(
     if request.method == "HEAD" {
         return Some(());
     }
-    if let Fault::Cut(after) = fault {
+    if let Fault::Cut(after) = turn.fault {
         body.truncate(usize::try_from(after).unwrap());
     }
-    let (block, pause) = if fault == Fault::Drip {
+    let (block, pause) = if turn.fault == Fault::Drip {
         (10, Duration::from_millis(50))
     } else {
-        (BLOCK, pace)
+        (BLOCK, turn.pace)
     };
     for piece in body.chunks(block) {
         stream.write_all(piece).ok()?;
-        sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        turn.sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }
     }
     // A wrong length leaves the connection in a state that cannot go on.
-    (!matches!(fault, Fault::Cut(_) | Fault::WrongLength(_))).then_some(())
+    (!matches!(turn.fault, Fault::Cut(_) | Fault::WrongLength(_))).then_some(())
 }
 
 fn start_of(request: &Request) -> Option<u64> {
@@ -617,7 +637,7 @@ fn decode(path: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Numbers that follow from a seed (SplitMix64, Steele et al. 2014).
+/// Numbers that follow from a seed (`SplitMix64`, Steele et al. 2014).
 pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {

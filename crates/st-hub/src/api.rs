@@ -88,7 +88,7 @@ impl Hub {
             encoded(revision.as_str(), false)
         );
         let (reply, body) = self.http().ask(&url, &|reason, pause| {
-            observer.event(Event::waiting(&url, reason, pause))
+            observer.event(Event::waiting(&url, reason, pause));
         })?;
         if reply.status != 200 {
             return Err(self.refusal(repository, revision.as_str(), None, &url, &reply));

@@ -76,7 +76,7 @@ impl Hub {
             file,
             known,
         } = job;
-        if let Some(found) = self.from_cache(job)? {
+        if let Some(found) = self.cached(job)? {
             return Ok(found);
         }
         if self.settings().offline {
@@ -86,7 +86,7 @@ impl Hub {
         crate::cache::make_parent(&blob)?;
         let _lock = self.cache().lock(repository, &file.id)?;
         // Another process may have brought it while we waited.
-        if let Some(found) = self.from_cache(job)? {
+        if let Some(found) = self.cached(job)? {
             return Ok(found);
         }
         let mut part = Part::open(&blob, file)?;
@@ -103,7 +103,7 @@ impl Hub {
     }
 
     /// The file, if the cache has it and it is right. One that is wrong is removed.
-    fn from_cache(&self, job: &Job) -> Result<Option<Fetched>, HubError> {
+    fn cached(&self, job: &Job) -> Result<Option<Fetched>, HubError> {
         let Job {
             repository,
             commit,
@@ -184,7 +184,7 @@ impl Hub {
                     if computed == file.id {
                         return Ok((sha256, received));
                     }
-                    part.remove()?;
+                    part.restart()?;
                     wrong += 1;
                     furthest = 0;
                     let error = HubError::Checksum {

@@ -40,7 +40,9 @@ impl Hub {
     /// # Errors
     /// When the endpoint is no address.
     pub fn new(mut settings: Settings) -> Result<Self, HubError> {
-        settings.endpoint = settings.endpoint.trim_end_matches('/').to_owned();
+        settings
+            .endpoint
+            .truncate(settings.endpoint.trim_end_matches('/').len());
         Ok(Self {
             cache: Cache::new(settings.cache.clone()),
             throttle: Throttle::new(settings.bandwidth),

@@ -250,12 +250,10 @@ impl Lock {
 
     /// Records a file. The time of one that is recorded just so stays.
     pub fn record(&mut self, mut file: LockedFile) {
-        let key = |file: &LockedFile| (file.repository.clone(), file.path.clone());
         match self.files.binary_search_by(|found| {
             (&found.repository, &found.path).cmp(&(&file.repository, &file.path))
         }) {
             Ok(at) => {
-                debug_assert_eq!(key(&self.files[at]), key(&file));
                 if self.files[at].sha256 == file.sha256 {
                     file.time.clone_from(&self.files[at].time);
                 }

@@ -76,11 +76,6 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// The same; for bytes that were wrong.
-    pub(crate) fn remove(&mut self) -> Result<(), HubError> {
-        self.restart()
-    }
-
     /// Adds bytes.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), HubError> {
         self.file

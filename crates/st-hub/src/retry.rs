@@ -8,7 +8,7 @@ use crate::error::HubError;
 /// The longest pause of our own.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The longest pause that a server may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
+const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// Counts failures in a row.
 pub(crate) struct Backoff {
@@ -132,7 +132,7 @@ mod tests {
         let mut backoff = Backoff::new(9, Duration::ZERO);
         let asked = Duration::from_secs(7);
         assert_eq!(backoff.failed(Some(asked), "h").unwrap(), Some(asked));
-        let error = backoff.failed(Some(Duration::from_secs(3600)), "h.example");
+        let error = backoff.failed(Some(Duration::from_hours(1)), "h.example");
         assert!(
             error
                 .unwrap_err()

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth, validate, verify,
+    completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth, validate,
+    verify,
 };
 use crate::globals::GlobalArgs;
 

@@ -48,7 +48,7 @@ impl Confine {
                 Ok(found) if found.is_symlink() => return Err(Refusal::ThroughLink),
                 Ok(_) => return Err(Refusal::InTheWay),
                 Err(_) => {
-                    std::fs::create_dir(&place).map_err(|error| Refusal::Disk(error.kind()))?
+                    std::fs::create_dir(&place).map_err(|error| Refusal::Disk(error.kind()))?;
                 }
             }
         }

@@ -26,10 +26,13 @@ pub struct ArchiveSet {
     pub missing: Option<String>,
 }
 
+/// Files of one archive, with their part numbers.
+type Numbered<'a> = Vec<(Option<u64>, &'a str)>;
+
 /// Groups the archives among `paths`. Files that are none are left out.
 #[must_use]
 pub fn sets<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<ArchiveSet> {
-    let mut groups: BTreeMap<(&str, bool), Vec<(Option<u64>, &str)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, bool), Numbered<'_>> = BTreeMap::new();
     for path in paths {
         let (whole, number) = split_part(path);
         if kind_of(whole).is_some() {

@@ -137,16 +137,16 @@ pub fn unpack(
         .map_err(|error| HubError::io("make the folder", folder, error))?;
     let list = List::open(list, source.checksums)?;
     let mut sink = Sink::new(source, folder, list, limits, observer)?;
-    if !sink.list.is_complete(folder) {
-        match source.kind {
-            ArchiveKind::Tar | ArchiveKind::TarGz => read_tar::read(source, &mut sink)?,
-            ArchiveKind::Zip => read_zip::read(source, &mut sink)?,
-        }
-    } else {
+    if sink.list.is_complete(folder) {
         for file in sink.list.files() {
             sink.unpacked.files += 1;
             sink.unpacked.there += 1;
             sink.unpacked.bytes += file.size;
+        }
+    } else {
+        match source.kind {
+            ArchiveKind::Tar | ArchiveKind::TarGz => read_tar::read(source, &mut sink)?,
+            ArchiveKind::Zip => read_zip::read(source, &mut sink)?,
         }
     }
     observer.event(Event::Done { path: source.name });

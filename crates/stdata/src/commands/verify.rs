@@ -93,7 +93,7 @@ fn fetched(path: &Path, deep: bool, globals: &Globals) -> anyhow::Result<Report>
     let cache = Cache::new(environment::hub_settings()?.cache);
     let progress = Progress::start(globals, "bytes", lock.bytes_to_check(deep));
     let report = lock.check(root, &cache, globals.jobs, deep, &|bytes| {
-        progress.add(bytes)
+        progress.add(bytes);
     })?;
     progress.finish();
     Ok(Report::Fetched {
@@ -133,7 +133,7 @@ impl Report {
             Self::Shards { report, .. } => {
                 let faults = report.faults.iter();
                 faults
-                    .map(|fault| (fault.file.to_string(), fault.reason.to_string()))
+                    .map(|fault| (fault.file.clone(), fault.reason.clone()))
                     .collect()
             }
             Self::Fetched { report, .. } => {

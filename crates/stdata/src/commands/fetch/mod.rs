@@ -23,6 +23,10 @@ use plan::Plan;
 use report::Report;
 
 /// Flags of `stdata fetch`.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Environment: HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_OFFLINE, \
@@ -52,7 +56,7 @@ pub(crate) struct Args {
     /// Say what would be done, with sizes and free disk; only the stage file is fetched
     #[arg(long)]
     dry_run: bool,
-    /// Use the cache only [also: HF_HUB_OFFLINE=1]
+    /// Use the cache only [also: `HF_HUB_OFFLINE=1`]
     #[arg(long)]
     offline: bool,
     /// Fetch exactly what stdata.lock records; fail where anything differs

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use st_data::dataset::is_dataset_file;
 use st_data::registry;
 use st_hub::archive::{self, ArchiveSet};
 use st_hub::layout::{media_folder, speaks_of_stage};
@@ -153,18 +154,15 @@ fn stage_file(stage: u8, listing: &Listing, args: &Args) -> anyhow::Result<Stage
         .files
         .iter()
         .map(|file| file.path.as_str())
-        .filter(|path| path.ends_with(".yaml") || path.ends_with(".yml"))
+        .filter(|path| is_dataset_file(Path::new(path)))
         .filter(|path| speaks_of_stage(path, stage))
         .collect();
     // The name itself says more than a folder above it, and what lies higher is meant for more.
-    candidates.sort_by_key(|path| {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        (!speaks_of_stage(file, stage), path.split('/').count())
-    });
-    let rank = |path: &str| {
+    let rank = |path: &&str| {
         let file = path.rsplit('/').next().unwrap_or(path);
         (!speaks_of_stage(file, stage), path.split('/').count())
     };
+    candidates.sort_by_key(rank);
     match candidates.as_slice() {
         [] => Ok(StageFile::None),
         [one] => Ok(StageFile::Remote((*one).to_owned())),
@@ -225,7 +223,10 @@ fn from_folder(stage: u8, listing: &Listing) -> DatasetFile {
     let datasets = listing
         .files
         .iter()
-        .filter(|file| file.path.ends_with(".json") || file.path.ends_with(".jsonl"))
+        .filter(|file| {
+            let ending = Path::new(&file.path).extension();
+            ending.is_some_and(|ending| ending == "json" || ending == "jsonl")
+        })
         .filter(|file| {
             file.path
                 .split('/')
