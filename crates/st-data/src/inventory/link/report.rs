@@ -8,7 +8,7 @@ use crate::inventory::size;
 
 /// A plan, and what was made of it if anything was, with so many examples of each kind.
 #[must_use]
-pub fn describe(plan: &Plan, mode: Mode, made: Option<&Made>, examples: usize) -> String {
+pub fn describe(plan: &Plan, mode: Mode, done: Option<&Made>, examples: usize) -> String {
     let mut page = Page {
         text: head(plan),
         examples,
@@ -44,12 +44,12 @@ pub fn describe(plan: &Plan, mode: Mode, made: Option<&Made>, examples: usize) -
     page.list("not found", plan.not_found.iter(), |path| {
         path.display().to_string()
     });
-    if let Some(made) = made {
-        page.list("failed", made.failed.iter(), |failure| {
+    if let Some(done) = done {
+        page.list("failed", done.failed.iter(), |failure| {
             format!("{}: {}", failure.to.display(), failure.reason)
         });
     }
-    page.text + &foot(plan, mode, made)
+    page.text + &foot(plan, mode, done)
 }
 
 fn head(plan: &Plan) -> String {
@@ -76,9 +76,9 @@ fn head(plan: &Plan) -> String {
     text
 }
 
-fn foot(plan: &Plan, mode: Mode, made: Option<&Made>) -> String {
+fn foot(plan: &Plan, mode: Mode, done: Option<&Made>) -> String {
     let (kind, bytes) = (mode.plural(), size(plan.bytes()));
-    let Some(done) = made else {
+    let Some(done) = done else {
         return format!("would make {} {kind}, of {bytes}", plan.links.len());
     };
     let already = match done.already {
