@@ -7,7 +7,6 @@
     reason = "tests panic on what they do not expect"
 )]
 
-mod benchmark;
 mod cli;
 mod fetch;
 mod fetch_faults;
@@ -15,6 +14,7 @@ mod fetch_hostile;
 mod fetch_python;
 mod hub_double;
 mod media;
+mod normalize;
 mod shard;
 mod stats;
 mod synth;

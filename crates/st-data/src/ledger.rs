@@ -21,6 +21,7 @@ use crate::validate::{
 
 pub use output::{OutputError, RejectLine, fixed_path, write_fixed_dataset};
 
+pub(crate) use output::Pending;
 use output::{Fixed, Rejects};
 
 /// How many records met which end.

@@ -96,8 +96,11 @@ impl Wanted {
         progress: &(impl Fn(u64) + Sync),
     ) {
         let by_record = listings.iter().any(|input| input.source.is_none());
-        let (mut file, error) = read_file(path, by_record, &mut self.sources, options, progress);
-        let error = error.map(|error| chain(&error));
+        let read = read_file(path, by_record, &mut self.sources, options, progress);
+        let (mut file, error) = match read {
+            Ok(file) => (file, None),
+            Err((file, error)) => (file, Some(chain(&error))),
+        };
         self.files.push(AnnotationFile {
             path: path.to_owned(),
             records: file.records,
@@ -180,8 +183,9 @@ fn reach(strategy: SamplingStrategy, records: u64) -> Range<u64> {
     let length = usize::try_from(records).unwrap_or(usize::MAX);
     let amount = || strategy.select(length, 0).len() as u64;
     match strategy {
+        SamplingStrategy::All => 0..records,
         SamplingStrategy::Random(_) if amount() == 0 => 0..0,
-        SamplingStrategy::All | SamplingStrategy::Random(_) => 0..records,
+        SamplingStrategy::Random(_) => 0..records,
         SamplingStrategy::First(_) => 0..amount(),
         SamplingStrategy::End(_) => records - amount()..records,
     }
@@ -199,18 +203,18 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Reads a file; an error comes beside what was read before it.
+/// Reads a file; an error comes with what was read before it.
 fn read_file(
     path: &Path,
     by_record: bool,
     sources: &mut Sources,
     options: &Options,
     progress: &(impl Fn(u64) + Sync),
-) -> (FileUses, Option<ReadError>) {
+) -> Result<FileUses, (FileUses, ReadError)> {
     let mut file = FileUses::default();
     let chunks = match Chunks::open(path, options) {
         Ok(chunks) => chunks,
-        Err(error) => return (file, Some(error)),
+        Err(error) => return Err((file, error)),
     };
     let read = for_each_chunk(
         chunks,
@@ -225,7 +229,10 @@ fn read_file(
             Ok(())
         },
     );
-    (file, read.err())
+    match read {
+        Ok(()) => Ok(file),
+        Err(error) => Err((file, error)),
+    }
 }
 
 impl Part {

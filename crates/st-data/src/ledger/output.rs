@@ -68,13 +68,15 @@ pub struct RejectLine {
 const TEXT_BYTES: usize = 1 << 16;
 
 /// A file that takes its name when it is complete.
-struct Pending {
+#[derive(Debug)]
+pub(crate) struct Pending {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
 }
 
 impl Pending {
-    fn create(path: PathBuf) -> Result<Self, OutputError> {
+    /// A new file under a temporary name in the folder of `path`.
+    pub(crate) fn create(path: PathBuf) -> Result<Self, OutputError> {
         let failed = |source| OutputError::Write {
             path: path.clone(),
             source,
@@ -94,7 +96,8 @@ impl Pending {
         })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+    /// Adds bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         self.file
             .write_all(bytes)
             .map_err(|source| OutputError::Write {
@@ -103,7 +106,8 @@ impl Pending {
             })
     }
 
-    fn finish(self) -> Result<PathBuf, OutputError> {
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<PathBuf, OutputError> {
         let path = self.path;
         let failed = |source| OutputError::Write {
             path: path.clone(),

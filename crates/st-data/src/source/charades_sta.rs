@@ -57,12 +57,11 @@ static INFO: Info = Info {
     ),
 };
 
-/// A sentence and its span, in the unit of its form.
 #[derive(Deserialize)]
-pub(super) struct Item {
-    pub(super) image_id: String,
-    pub(super) caption: String,
-    pub(super) timestamp: [f64; 2],
+struct Item {
+    image_id: String,
+    caption: String,
+    timestamp: [f64; 2],
 }
 
 impl Source for CharadesSta {
@@ -106,7 +105,7 @@ impl Source for CharadesSta {
 }
 
 /// `VIDEO START END##SENTENCE`.
-pub(super) fn line(text: &str) -> Result<Item, Reject> {
+fn line(text: &str) -> Result<Item, Reject> {
     let wrong = || Reject::shape("a line must read `VIDEO START END##SENTENCE`");
     let (head, caption) = text.split_once("##").ok_or_else(wrong)?;
     let [video, start, end] = head

@@ -9,6 +9,7 @@ use st_schema::Task;
 use super::container::Container;
 use super::run::Worker;
 use super::{Collected, Durations, Info, Payload, RawItem, Settings, Sides, Source, SourceError};
+use crate::registry;
 
 /// Everything `stdata normalize --explain` tells.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +32,12 @@ pub struct Explained {
     pub tasks: &'static [Task],
     /// What the known facts leave open.
     pub open_questions: &'static [&'static str],
+    /// The licence of the annotations, as the registry has it.
+    pub licence: String,
+    /// Where to get them.
+    pub get: Vec<String>,
+    /// What is known to be wrong with the data.
+    pub problems: Vec<String>,
     /// A raw item.
     pub before: &'static str,
     /// The records that it gives.
@@ -74,7 +81,17 @@ pub fn explain(source: &'static dyn Source) -> Result<Explained, SourceError> {
         };
         format!("{} ({}): {need}", side.name, side.pattern)
     });
+    let known = registry::builtin().source(info.name);
     Ok(Explained {
+        licence: known.map_or_else(
+            || "not known".into(),
+            |known| known.annotations.licence.clone(),
+        ),
+        get: known.map_or_else(Vec::new, |known| {
+            let places = known.annotations.get.iter();
+            places.map(ToString::to_string).collect()
+        }),
+        problems: known.map_or_else(Vec::new, |known| known.notes.clone()),
         name: info.name,
         version: info.version,
         about: info.about,
@@ -170,6 +187,13 @@ pub fn explanation(explained: &Explained) -> String {
     }
     for table in &explained.tables {
         let _ = writeln!(text, "table  {table}");
+    }
+    let _ = writeln!(text, "licence  {}", explained.licence);
+    for place in &explained.get {
+        let _ = writeln!(text, "get    {place}");
+    }
+    for problem in &explained.problems {
+        let _ = writeln!(text, "known  {problem}");
     }
     for question in explained.open_questions {
         let _ = writeln!(text, "open   {question}");

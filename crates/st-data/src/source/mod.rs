@@ -17,7 +17,7 @@
 
 mod account;
 mod assemble;
-pub mod benchmark;
+mod composition;
 mod container;
 mod draft;
 mod explain;
@@ -29,6 +29,7 @@ mod run;
 mod sides;
 #[cfg(test)]
 mod tests;
+mod write;
 
 // One line for each adapter, sorted.
 mod agqa;
@@ -84,6 +85,10 @@ mod spelled;
 mod videochat2;
 
 pub use account::{Account, Example, FileAccount, table};
+pub use composition::{
+    Part as CompositionPart, Row, compose, composition_table, read_composition, stage_file,
+    write_stages,
+};
 pub use container::{Container, literal};
 pub use draft::{
     Claim, Draft, Drafts, Event, Exchange, Part, Parts, Splits, with_marks, with_times, words,
@@ -95,6 +100,7 @@ pub use phrases::{Phrases, Piece, Template};
 pub use reject::{Reject, SourceError};
 pub use run::{Collected, Rejected, Settings, Sink, normalize};
 pub use sides::{Durations, Sides};
+pub use write::{RecordFiles, Target, task_file};
 
 use st_schema::Task;
 use st_schema::units::{BoxConvention, TimeConvention};

@@ -182,14 +182,8 @@ pub enum SourceError {
         message: String,
     },
     /// A result cannot be written.
-    #[error("cannot write {path}")]
-    Write {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Output(#[from] crate::ledger::OutputError),
     /// A fault of this program: the counts do not add up.
     #[error("the counts of {source_name} do not add up: {counts}; please report this")]
     Lost {

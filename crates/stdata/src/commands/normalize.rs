@@ -1,18 +1,17 @@
 //! `stdata normalize`: raw annotations of a source to records.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 use st_data::read::Options;
+use st_data::registry::{self, Share};
 use st_data::source::{
-    self, ALL, Account, Inputs, Phrases, Rejected, Settings, Sink, Source, SourceError, Splits,
-    normalize, table,
+    self, ALL, Account, Inputs, Phrases, RecordFiles, Row, Settings, Source, SourceError, Splits,
+    Target, normalize, table,
 };
 use st_schema::{FramePlan, Task};
-use tempfile::NamedTempFile;
 
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
@@ -33,7 +32,8 @@ pub(crate) struct Args {
     /// The source that the files are of; see --list
     #[arg(long, value_name = "NAME", requires = "out")]
     source: Option<String>,
-    /// Where records go: a JSON array, or JSON lines for a name in .jsonl; a folder with --all
+    /// Where records go: a JSON array, or JSON lines for a name in .jsonl. With --all a folder, with a file for each source
+    /// and task, and stage1.yaml to stage3.yaml
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Names every source
@@ -45,6 +45,12 @@ pub(crate) struct Args {
     /// Normalizes every source that has a folder of its name in DIR
     #[arg(long, value_name = "DIR", conflicts_with = "source", requires = "out")]
     all: Option<PathBuf>,
+    /// Counts that the stage files of --all draw [default: those of the paper's table]
+    #[arg(long, value_name = "FILE", requires = "all")]
+    composition: Option<PathBuf>,
+    /// Draw this share of those counts
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share, requires = "all")]
+    scale: f64,
     /// Lengths of media files: a CSV file with the columns id and seconds
     #[arg(long, value_name = "FILE")]
     durations: Vec<PathBuf>,
@@ -94,7 +100,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let Some(out) = &args.out else {
         bail!("say where the records go: --out FILE");
     };
-    let accounts = match (&args.source, &args.all) {
+    let (accounts, composition) = match (&args.source, &args.all) {
         (Some(name), _) => {
             let found = source::find(name)?;
             if args.inputs.is_empty() {
@@ -107,17 +113,53 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
             if let Some(media) = &args.media {
                 settings.durations.probe_in(media);
             }
-            vec![one(found, &inputs, &settings, out, globals)?]
+            let target = Target::File(out.clone());
+            (
+                vec![one(found, &inputs, &settings, target, globals)?],
+                Vec::new(),
+            )
         }
-        (None, Some(folder)) => every(folder, &settings, args.media.as_deref(), out, globals)?,
+        (None, Some(folder)) => {
+            let shares = shares(args)?;
+            let accounts = every(folder, &settings, args.media.as_deref(), out, globals)?;
+            let rows = source::compose(&shares, &accounts, args.scale);
+            source::write_stages(out, &rows)?;
+            (accounts, rows)
+        }
         (None, None) => bail!("name a source (--source NAME), or a folder of sources (--all DIR)"),
     };
-    globals.emit(&accounts, report(&accounts))?;
+    let told = Told {
+        sources: &accounts,
+        composition: &composition,
+    };
+    globals.emit(&told, report(&accounts, &composition))?;
     Ok(if accounts.iter().any(|account| account.rejected > 0) {
         ExitStatus::NeedsALook
     } else {
         ExitStatus::Done
     })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Told<'a> {
+    /// The ledger, source by source.
+    sources: &'a [Account],
+    /// The paper's table beside what was written; empty without --all.
+    composition: &'a [Row],
+}
+
+/// The counts that stage files draw.
+fn shares(args: &Args) -> anyhow::Result<Vec<Share>> {
+    let Some(path) = &args.composition else {
+        return Ok(registry::builtin().composition.clone());
+    };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(source::read_composition(
+        &text,
+        &path.display().to_string(),
+    )?)
 }
 
 fn settings(args: &Args, globals: &Globals) -> anyhow::Result<Settings> {
@@ -173,12 +215,15 @@ fn every(
             }
             Err(error) => return Err(error.into()),
         };
-        let file = out.join(format!("{}.json", info.name));
+        let target = Target::ByTask {
+            folder: out.to_owned(),
+            source: info.name,
+        };
         let mut settings = settings.clone();
         if let Some(media) = media {
             settings.durations.probe_in(&media.join(info.name));
         }
-        accounts.push(one(found, &inputs, &settings, &file, globals)?);
+        accounts.push(one(found, &inputs, &settings, target, globals)?);
     }
     if accounts.is_empty() {
         bail!(
@@ -189,12 +234,12 @@ fn every(
     Ok(accounts)
 }
 
-/// One source to one file.
+/// One source.
 fn one(
     found: &'static dyn Source,
     inputs: &Inputs,
     settings: &Settings,
-    out: &Path,
+    target: Target,
     globals: &Globals,
 ) -> anyhow::Result<Account> {
     let name = found.info().name;
@@ -205,128 +250,14 @@ fn one(
         .root
         .join("rejects")
         .join(format!("normalize-{name}.jsonl"));
-    let mut files = Files::create(out, &rejects)?;
+    let mut files = RecordFiles::create(target, rejects)?;
     let mut account = normalize(found, inputs, settings, &mut files, |bytes| {
         progress.add(bytes);
     })?;
     progress.finish();
     account.unused.clone_from(&inputs.unused);
-    files.finish(account.rejected > 0)?;
+    files.finish()?;
     Ok(account)
-}
-
-/// The output file and the refused candidates, under temporary names until they are complete.
-struct Files {
-    out: BufWriter<NamedTempFile>,
-    out_path: PathBuf,
-    lines: bool,
-    records: u64,
-    rejects: BufWriter<NamedTempFile>,
-    rejects_path: PathBuf,
-}
-
-/// A line of the file of refused candidates.
-#[derive(Serialize)]
-struct RejectLine<'a> {
-    reason: &'static str,
-    message: String,
-    file: &'a str,
-    row: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    byte: Option<u64>,
-    id: &'a str,
-}
-
-fn temporary(path: &Path) -> anyhow::Result<BufWriter<NamedTempFile>> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let made = std::fs::create_dir_all(folder)
-        .and_then(|()| NamedTempFile::new_in(folder))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(BufWriter::with_capacity(1 << 18, made))
-}
-
-impl Files {
-    fn create(out: &Path, rejects: &Path) -> anyhow::Result<Self> {
-        let ending = out.extension().and_then(|ending| ending.to_str());
-        Ok(Self {
-            out: temporary(out)?,
-            out_path: out.to_owned(),
-            lines: matches!(ending, Some("jsonl" | "ndjson")),
-            records: 0,
-            rejects: temporary(rejects)?,
-            rejects_path: rejects.to_owned(),
-        })
-    }
-
-    /// Gives the files their names; refused candidates of an earlier run are removed where there are none now.
-    fn finish(mut self, rejected: bool) -> anyhow::Result<()> {
-        if !self.lines {
-            let end: &[u8] = if self.records == 0 { b"[]\n" } else { b"\n]\n" };
-            self.out.write_all(end)?;
-        }
-        keep(self.out, &self.out_path)?;
-        if rejected {
-            keep(self.rejects, &self.rejects_path)?;
-        } else if self.rejects_path.exists() {
-            std::fs::remove_file(&self.rejects_path)?;
-        }
-        Ok(())
-    }
-}
-
-fn keep(writer: BufWriter<NamedTempFile>, path: &Path) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let file = writer.into_inner().map_err(|error| error.into_error());
-    let file = file.with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
-}
-
-impl Sink for Files {
-    fn record(&mut self, _: Task, json: &[u8]) -> Result<(), SourceError> {
-        let before: &[u8] = match (self.lines, self.records) {
-            (true, _) => b"",
-            (false, 0) => b"[\n",
-            (false, _) => b",\n",
-        };
-        self.records += 1;
-        let after: &[u8] = if self.lines { b"\n" } else { b"" };
-        let written = [before, json, after]
-            .into_iter()
-            .try_for_each(|bytes| self.out.write_all(bytes));
-        written.map_err(|source| SourceError::Write {
-            path: self.out_path.clone(),
-            source,
-        })
-    }
-
-    fn reject(&mut self, rejected: &Rejected<'_>) -> Result<(), SourceError> {
-        let line = RejectLine {
-            reason: rejected.reject.reason(),
-            message: rejected.reject.to_string(),
-            file: rejected.file,
-            row: rejected.row,
-            key: rejected.key,
-            line: rejected.position.map(|position| position.line),
-            byte: rejected.position.map(|position| position.byte),
-            id: rejected.id,
-        };
-        serde_json::to_writer(&mut self.rejects, &line)
-            .map_err(std::io::Error::from)
-            .and_then(|()| self.rejects.write_all(b"\n"))
-            .map_err(|source| SourceError::Write {
-                path: self.rejects_path.clone(),
-                source,
-            })
-    }
 }
 
 /// One line of `--list`.
@@ -363,10 +294,13 @@ fn list(globals: &Globals) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Done)
 }
 
-/// The ledger, and for each source what to look at.
-fn report(accounts: &[Account]) -> String {
+/// The ledger, the paper's table beside it, and for each source what to look at.
+fn report(accounts: &[Account], composition: &[Row]) -> String {
     let mut text = table(accounts);
     text.push('\n');
+    if !composition.is_empty() {
+        let _ = writeln!(text, "\n{}", source::composition_table(composition));
+    }
     for account in accounts {
         for file in &account.files {
             let _ = write!(

@@ -11,7 +11,7 @@ use st_model::config::ModelConfig;
 use st_model::model::ClipKind;
 use st_model::published::config_from_json;
 use st_train::dataset::Roots;
-use st_train::recipe::{Recipe, parse};
+use st_train::recipe::parse;
 use st_weights::ModelFolder;
 
 use super::{ExitStatus, print};
@@ -32,15 +32,8 @@ pub(crate) struct Args {
 
 /// Prints parts, memory and cost. A folder whose weights are not those of its configuration "needs a look".
 pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
-    let Subject {
-        config,
-        folder,
-        recipe,
-    } = read(&args.model, globals)?;
-    let mut model = config.init(&Device::flex())?;
-    if let Some(recipe) = &recipe {
-        model = st_train::check::as_trained(model, recipe);
-    }
+    let (config, folder) = read(&args.model, globals)?;
+    let model = config.init(&Device::flex())?;
     let census = Census::of(&model);
     let stored = folder.as_ref().map(|folder| {
         let shapes = folder
@@ -66,7 +59,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
             document(&config, &census, stored.as_ref(), &records)
         ))?;
     } else {
-        print(&table(&census, recipe.is_some(), stored.as_ref(), &records))?;
+        print(&table(&census, stored.as_ref(), &records))?;
     }
     let differs = stored
         .is_some_and(|(count, fault)| fault.is_some() || count.parts.len() != census.parts.len());
@@ -80,28 +73,15 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
 type Stored = (Census, Option<String>);
 type Record = (ClipKind, RecordSize, RecordFlops);
 
-/// What was named.
-struct Subject {
-    config: ModelConfig,
-    folder: Option<ModelFolder>,
-    recipe: Option<Recipe>,
-}
-
-fn read(path: &Path, globals: &Globals) -> anyhow::Result<Subject> {
-    let mut subject = Subject {
-        config: ModelConfig::published_7b(),
-        folder: None,
-        recipe: None,
-    };
+fn read(path: &Path, globals: &Globals) -> anyhow::Result<(ModelConfig, Option<ModelFolder>)> {
     if path == Path::new("7b") {
-        return Ok(subject);
+        return Ok((ModelConfig::published_7b(), None));
     }
     if path.is_dir() {
         let folder = ModelFolder::open(path)?;
-        subject.config = config_from_json(folder.config())
+        let config = config_from_json(folder.config())
             .with_context(|| path.join("config.json").display().to_string())?;
-        subject.folder = Some(folder);
-        return Ok(subject);
+        return Ok((config, Some(folder)));
     }
     if path.is_file() {
         let text = fs_err::read_to_string(path)?;
@@ -115,14 +95,10 @@ fn read(path: &Path, globals: &Globals) -> anyhow::Result<Subject> {
         };
         let mut missing = Vec::new();
         let config = st_train::check::config(&recipe, &roots, &mut missing);
-        let Some(config) = config else {
-            bail!("{}: {}", path.display(), missing.join("; "));
+        return match config {
+            Some(config) => Ok((config, None)),
+            None => bail!("{}: {}", path.display(), missing.join("; ")),
         };
-        return Ok(Subject {
-            config,
-            recipe: Some(recipe),
-            ..subject
-        });
     }
     bail!(
         "{}: neither a model folder nor a recipe; name one, or `7b`",
@@ -158,38 +134,24 @@ fn word(kind: ClipKind) -> &'static str {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-fn table(census: &Census, of_recipe: bool, stored: Option<&Stored>, records: &[Record]) -> String {
+fn table(census: &Census, stored: Option<&Stored>, records: &[Record]) -> String {
     let mib = |bytes: usize| bytes as f64 / (1_u64 << 20) as f64;
-    // Only a recipe says what learns.
-    let learns = |text: &str| {
-        if of_recipe {
-            format!("{text:>16}")
-        } else {
-            String::new()
-        }
-    };
     let mut out = String::new();
     // Writing to a text cannot fail.
     let mut line = |text: String| {
         let _ = writeln!(out, "{text}");
     };
     line(format!(
-        "{:<20}{:>8}{:>16}{:>12}{:>12}{}",
-        "part",
-        "tensors",
-        "parameters",
-        "MiB in f32",
-        "in bf16",
-        learns("that learn")
+        "{:<20}{:>8}{:>16}{:>12}{:>12}",
+        "part", "tensors", "parameters", "MiB in f32", "in bf16"
     ));
     for count in &census.parts {
         let (f32, bf16) = (mib(count.parameters * 4), mib(count.parameters * 2));
         line(format!(
-            "{:<20}{:>8}{:>16}{f32:>12.1}{bf16:>12.1}{}",
+            "{:<20}{:>8}{:>16}{f32:>12.1}{bf16:>12.1}",
             count.part.title(),
             count.tensors,
-            count.parameters,
-            learns(&count.trainable.to_string())
+            count.parameters
         ));
     }
     let (tensors, total) = (
@@ -201,11 +163,10 @@ fn table(census: &Census, of_recipe: bool, stored: Option<&Stored>, records: &[R
         census.total(),
     );
     line(format!(
-        "{:<20}{tensors:>8}{total:>16}{:>12.1}{:>12.1}{}",
+        "{:<20}{tensors:>8}{total:>16}{:>12.1}{:>12.1}",
         "all",
         mib(total * 4),
-        mib(total * 2),
-        learns(&census.trainable().to_string())
+        mib(total * 2)
     ));
     if let Some((count, fault)) = stored {
         let equal = if count.total() == total {
