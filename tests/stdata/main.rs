@@ -17,6 +17,8 @@ mod media;
 mod normalize;
 mod shard;
 mod stats;
+mod stats_frames;
+mod stats_planted;
 mod synth;
 mod validate;
 

@@ -13,6 +13,8 @@ pub struct Input {
     pub annotations: PathBuf,
     /// The folder that media paths start from; unknown for a file that no dataset file lists.
     pub media: Option<PathBuf>,
+    /// The same as the dataset file spells it: shards know clips by it.
+    pub data_folder: Option<String>,
     /// The source's name, which goes before what records say.
     pub source: Option<String>,
     /// Which records are taken.
@@ -131,6 +133,7 @@ pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
             inputs.push(Input {
                 annotations: path.clone(),
                 media: None,
+                data_folder: None,
                 source: None,
                 sampling: SamplingStrategy::All,
                 severities: Severities::default(),
@@ -147,6 +150,7 @@ pub fn inputs(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
             inputs.push(Input {
                 annotations: resolve(path, &entry.json_path),
                 media: Some(resolve(path, &entry.data_folder)),
+                data_folder: Some(entry.data_folder),
                 source: entry.source,
                 sampling: entry.sampling_strategy,
                 severities: severities.clone().with(&entry.rules).map_err(failed)?,

@@ -254,6 +254,7 @@ mod tests {
         let input = Input {
             annotations,
             media: Some(media),
+            data_folder: None,
             source: None,
             sampling: sampling.parse().unwrap(),
             severities: crate::validate::Severities::default(),

@@ -11,7 +11,9 @@ use super::fingerprint::{Pair, Print, Reader};
 use super::group::Group;
 use super::objects;
 use super::text::SKETCH;
+use super::tokens::{Cache, TokenCounter};
 use super::{Listed, language};
+use crate::read::Position;
 
 pub(super) type Map<K, V> = HashMap<K, V, FixedState>;
 
@@ -82,6 +84,9 @@ pub(super) struct AuditedFile {
     pub(super) records: u64,
     pub(super) no_records: u64,
     pub(super) benchmark: bool,
+    /// The data folder as media names begin with it, and as the dataset file spells it.
+    pub(super) folder: String,
+    pub(super) data_folder: Option<String>,
 }
 
 /// Everything that was counted and kept.
@@ -102,6 +107,8 @@ pub struct Audit {
     pub(super) words: Map<Box<str>, u64>,
     pub(super) objects: Map<Box<str>, u64>,
     pub(super) languages: BTreeMap<&'static str, u64>,
+    /// Where pieces stand that are no records: file and byte.
+    pub(super) no_records: Vec<(u32, u64)>,
     /// The tokenizer's name, where tokens were counted.
     pub(super) tokenizer: Option<String>,
 }
@@ -120,7 +127,7 @@ pub(super) struct Part {
     words: Map<Box<str>, u64>,
     objects: Map<Box<str>, u64>,
     languages: BTreeMap<&'static str, u64>,
-    no_records: u64,
+    no_records: Vec<u64>,
 }
 
 fn count(counts: &mut Map<Box<str>, u64>, text: &str) {
@@ -137,12 +144,18 @@ fn position(length: usize) -> u32 {
 }
 
 impl Part {
-    pub(super) const fn no_record(&mut self) {
-        self.no_records += 1;
+    pub(super) fn no_record(&mut self, place: Position) {
+        self.no_records.push(place.byte);
     }
 
-    /// Takes in the record that starts on `line`. `folder` is the data folder of its file.
-    pub(super) fn add(&mut self, record: &Record, line: u64, folder: &str) {
+    /// Takes in the record that starts at `place`. `folder` is the data folder of its file.
+    pub(super) fn add(
+        &mut self,
+        record: &Record,
+        place: Position,
+        folder: &str,
+        tokens: Option<(&TokenCounter, &mut Cache)>,
+    ) {
         let features = Features::of(record);
         let source = self.sources.number(record.source.as_deref().unwrap_or(""));
         let number = position(self.prints.len());
@@ -168,7 +181,11 @@ impl Part {
         );
         self.reader = reader;
         let print = &mut reading.print;
-        print.line = u32::try_from(line).unwrap_or(u32::MAX);
+        print.line = u32::try_from(place.line).unwrap_or(u32::MAX);
+        print.byte = place.byte;
+        if let Some((counter, cache)) = tokens {
+            print.tokens = counter.count(record, cache);
+        }
         print.source = source;
         print.sketch = sketch_at;
         print.media = self
@@ -187,14 +204,22 @@ impl Part {
 }
 
 impl Audit {
+    /// How many different clips there are, those of benchmarks included.
+    #[must_use]
+    pub fn clips(&self) -> u64 {
+        let mut clips: Vec<(u32, Option<[u32; 2]>)> = self
+            .prints
+            .iter()
+            .map(|print| (print.media, print.split))
+            .collect();
+        clips.sort_unstable();
+        clips.dedup();
+        clips.len() as u64
+    }
+
     /// Starts a file; its parts follow in order.
-    pub(super) fn start_file(&mut self, path: &str, benchmark: bool) -> u32 {
-        self.files.push(AuditedFile {
-            path: path.to_owned(),
-            records: 0,
-            no_records: 0,
-            benchmark,
-        });
+    pub(super) fn start_file(&mut self, file: AuditedFile) -> u32 {
+        self.files.push(file);
         position(self.files.len() - 1)
     }
 
@@ -205,7 +230,9 @@ impl Audit {
         let counted = &mut self.files[file as usize];
         let first_index = counted.records;
         counted.records += part.prints.len() as u64;
-        counted.no_records += part.no_records;
+        counted.no_records += part.no_records.len() as u64;
+        let faults = part.no_records.into_iter().map(|byte| (file, byte));
+        self.no_records.extend(faults);
         let benchmark = counted.benchmark;
         let first = position(self.prints.len());
         let first_sketch = position(self.sketches.len());
@@ -301,6 +328,12 @@ impl AddAssign for Audit {
             let key = (files[*file as usize], *task, sources[*source as usize]);
             *self.groups.entry(key).or_default() += group;
         }
+        self.no_records.extend(
+            other
+                .no_records
+                .into_iter()
+                .map(|(file, byte)| (files[file as usize], byte)),
+        );
         self.listed.extend(
             other
                 .listed

@@ -1,4 +1,4 @@
-//! From an audit to a report.
+//! From an audit to those sections of a report that counting alone gives.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::fingerprint::Print;
 use super::group::{Group, axis_rows};
 use super::quantization::{AxisCounts, BoundSums};
 use super::report::{
-    Counted, DatasetRow, FileRow, GroupRow, Quantization, Report, TaskBound, TextSection, Totals,
-    VERSION,
+    Contradictions, Counted, DatasetRow, Duplicates, FileRow, GroupRow, Leakage, Mixture,
+    Quantization, Report, SharedMedia, TaskBound, TextSection, Totals, VERSION,
 };
-use super::{Tally, language};
+use super::{Tally, composition, language, mixture};
 
 /// Words, answers and objects that a report lists.
-const MOST: usize = 50;
+pub(super) const MOST: usize = 50;
 /// Seed of the choice that `random:N` makes, as the trainer's default.
 pub(super) const SEED: u64 = 0;
 
@@ -26,10 +26,16 @@ pub(super) struct View<'a> {
     pub(super) order: Vec<u32>,
     /// Prints of benchmark items, likewise.
     pub(super) benchmark: Vec<u32>,
-    /// The clip of each print: file and frame range.
+    /// The clip of each print.
     pub(super) clips: Vec<u32>,
+    /// Media path and frame range of each clip.
+    pub(super) clip_keys: Vec<(u32, Option<[u32; 2]>)>,
+    /// Whether each clip is an image.
+    pub(super) images: Vec<bool>,
     /// Listings by dataset and path, as numbers into `audit.listed`.
     pub(super) listed: Vec<usize>,
+    /// The place of each file by path.
+    pub(super) file_ranks: Vec<usize>,
 }
 
 impl<'a> View<'a> {
@@ -51,14 +57,17 @@ impl<'a> View<'a> {
         order.sort_by_key(key);
         benchmark.sort_by_key(key);
         let mut known: Map<(u32, Option<[u32; 2]>), u32> = Map::default();
-        let clips = audit
-            .prints
-            .iter()
-            .map(|print| {
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                *known.entry((print.media, print.split)).or_insert(next)
-            })
-            .collect();
+        let (mut clip_keys, mut images) = (Vec::new(), Vec::new());
+        let mut clips = Vec::with_capacity(audit.prints.len());
+        for print in &audit.prints {
+            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            let clip = *known.entry((print.media, print.split)).or_insert(next);
+            if clip == next {
+                clip_keys.push((print.media, print.split));
+                images.push(print.image);
+            }
+            clips.push(clip);
+        }
         let mut listed: Vec<usize> = (0..audit.listed.len()).collect();
         listed.sort_by_key(|at| {
             let (listed, file) = &audit.listed[*at];
@@ -69,7 +78,10 @@ impl<'a> View<'a> {
             order,
             benchmark,
             clips,
+            clip_keys,
+            images,
             listed,
+            file_ranks: ranks,
         }
     }
 
@@ -87,28 +99,37 @@ impl<'a> View<'a> {
     }
 }
 
-impl Audit {
-    /// The report: everything that can be said without looking at the files again.
-    #[must_use]
-    pub fn report(&self) -> Report {
-        let view = View::of(self);
-        Report {
-            version: VERSION,
-            totals: totals(&view),
-            datasets: datasets(&view),
-            files: files(self),
-            groups: groups(&view),
-            quantization: quantization(self),
-            text: text(self),
-            duplicates: Default::default(),
-            contradictions: Default::default(),
-            shared_media: Default::default(),
-            composition: Vec::new(),
-            leakage: Default::default(),
-            mixture: Default::default(),
-            samples: Vec::new(),
+/// The sections that need no second look at the files.
+pub(super) fn measured(view: &View<'_>) -> Report {
+    Report {
+        version: VERSION,
+        totals: totals(view),
+        datasets: datasets(view),
+        files: files(view.audit),
+        groups: groups(view),
+        quantization: quantization(view.audit),
+        text: text(view.audit),
+        duplicates: Duplicates::default(),
+        contradictions: Contradictions::default(),
+        shared_media: SharedMedia::default(),
+        composition: composition::compare(&taken_by_stage(view)),
+        leakage: Leakage::default(),
+        mixture: Mixture::default(),
+        samples: Vec::new(),
+    }
+}
+
+/// Records that the dataset files of each stage take, by task and source.
+fn taken_by_stage(view: &View<'_>) -> BTreeMap<(u8, Option<Task>, String), u64> {
+    let mut taken = BTreeMap::new();
+    // Without changes nothing can be wrong with them.
+    let rows = mixture::mixture(view, &[], None).map_or_else(|_| Vec::new(), |mix| mix.rows);
+    for row in rows {
+        if let Some(stage) = composition::stage(&row.dataset) {
+            *taken.entry((stage, row.task, row.source)).or_default() += row.taken;
         }
     }
+    taken
 }
 
 fn totals(view: &View<'_>) -> Totals {
@@ -309,7 +330,7 @@ fn text(audit: &Audit) -> TextSection {
         objects: audit.objects.len() as u64,
         frequent_objects: most(audit.objects.iter().map(|(word, count)| (&**word, *count))),
         language_sample: languages.iter().map(|language| language.count).sum(),
-        language_share: 1.0 / language::SAMPLE as f64,
+        language_share: 1.0 / f64::from(language::SAMPLE),
         languages,
     }
 }

@@ -18,8 +18,10 @@ pub(super) struct Print {
     pub file: u32,
     /// The record's number in its file, from 0.
     pub index: u32,
-    /// The line it starts on, from 1.
+    /// The line it starts on, from 1; 0 for benchmark items.
     pub line: u32,
+    /// The byte it starts at in the unpacked file; 0 for benchmark items.
+    pub byte: u64,
     /// The media path's number in the audit.
     pub media: u32,
     /// The number of the source that the record itself names.
@@ -46,6 +48,8 @@ pub(super) struct Print {
     pub milliseconds: u32,
     /// Whether numbers and placeholders differ in number.
     pub wrong_counts: bool,
+    /// Whether answers give boxes.
+    pub boxes: bool,
     /// Where its sketches are in the audit's list: questions, then answers.
     pub sketch: u32,
     pub sketch_lengths: [u8; 2],
@@ -186,6 +190,7 @@ impl Reader {
             file: 0,
             index: 0,
             line: 0,
+            byte: 0,
             media: 0,
             source: 0,
             split: record.meta.split.map(|split| split.map(saturate)),
@@ -201,6 +206,7 @@ impl Reader {
             tokens: 0,
             milliseconds: milliseconds(record),
             wrong_counts: features.is_none(),
+            boxes: !record.variables.get(Axis::Width, Side::Output).is_empty(),
             sketch: 0,
             sketch_lengths: lengths,
         };

@@ -8,13 +8,13 @@ use super::text::for_each_word;
 
 /// One record in so many is asked for its language, chosen by the hash of its conversation: telling languages apart costs
 /// more than all else together, and a sample says enough.
-pub(super) const SAMPLE: u64 = 16;
+pub(super) const SAMPLE: u32 = 16;
 
 /// The language of a record, ISO 639-3, if it belongs to the sample; "und" when its text is too short to tell.
 ///
 /// `hash` is that of the conversation, so that the same records are asked however a dataset is cut.
 pub(super) fn of_sample(record: &Record, hash: u64) -> Option<&'static str> {
-    if !hash.is_multiple_of(SAMPLE) {
+    if !hash.is_multiple_of(u64::from(SAMPLE)) {
         return None;
     }
     let (mut text, mut word) = (String::new(), String::new());

@@ -263,6 +263,8 @@ pub struct Duplicates {
     pub near: u64,
     /// Records whose long text nearly repeats one about another clip.
     pub copied_text: u64,
+    /// Questions about a clip that were asked and answered in the same words and numbers before, in whatever record.
+    pub repeated_answers: u64,
     /// The first sets.
     pub sets: Vec<DuplicateSet>,
 }
@@ -274,8 +276,10 @@ pub struct DuplicateSet {
     pub likeness: Likeness,
     /// The lowest similarity to the first record, `0..=1`, estimated.
     pub similarity: f64,
-    /// The records, in file order.
+    /// The first records, in file order.
     pub records: Vec<Place>,
+    /// Records of the set.
+    pub size: u64,
     /// The first record's first question.
     pub question: String,
     /// The first record's first answer.
