@@ -64,8 +64,8 @@ const POWERS: [u64; 15] = {
 
 /// Whether a text has a byte that JSON wants escaped. Looks at all of them, many at once.
 fn has_control(text: &[u8]) -> bool {
-    text.iter()
-        .fold(false, |found, byte| found | (*byte < b' '))
+    let controls = text.iter().map(|byte| u8::from(*byte < b' '));
+    controls.fold(0, |found, one| found | one) != 0
 }
 
 /// A place in a line.
