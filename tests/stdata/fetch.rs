@@ -570,7 +570,11 @@ pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
-            if fs::symlink_metadata(&path).unwrap().is_dir() {
+            // What a program at work has removed since is not there.
+            let Ok(kind) = fs::symlink_metadata(&path) else {
+                continue;
+            };
+            if kind.is_dir() {
                 folders.push(path);
             } else {
                 found.push(path);

@@ -29,6 +29,67 @@ fn all_runs_with_faults_end_right_or_clearly() {
     (QUICK..SEEDS).for_each(run);
 }
 
+#[test]
+fn unpacking_goes_on_after_kills() {
+    let place = Place::new();
+    let mut chance = Chance(1);
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut entries = BTreeMap::new();
+    for number in 0..3000_u64 {
+        let size = if number % 500 == 0 {
+            300_000
+        } else {
+            500 + number % 1000
+        };
+        let bytes = chance.bytes(usize::try_from(size).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size);
+        let name = format!("{}/{number}.mp4", number % 7);
+        archive
+            .append_data(&mut header, &name, bytes.as_slice())
+            .unwrap();
+        entries.insert(name, bytes);
+    }
+    let archive = archive.into_inner().unwrap();
+    place
+        .hub
+        .repository(NAME, Access::Open)
+        .file(NAME, "a.tar", &archive, true);
+    let raw = place.root().join("raw");
+    let mut killed = 0;
+    for few in [1, 400, 900, 1500, 2200] {
+        let mut child = command(&place, false).spawn().unwrap();
+        // Long before the last file is there, and wherever in one this happens to be.
+        while files_under(&raw).len() < few && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = child.kill();
+        killed += usize::from(child.wait().unwrap().code().is_none());
+        for path in files_under(&raw) {
+            let name = path.strip_prefix(raw.join("d")).unwrap().to_str().unwrap();
+            let is_temporary = name.contains(".stdata-");
+            let found = std::fs::read(&path).unwrap();
+            assert!(is_temporary || entries[name] == found, "{name} is false");
+        }
+    }
+    assert!(
+        killed >= 3,
+        "only {killed} runs were killed while they unpacked"
+    );
+    let (code, report) = place.json(&["--repo", "o/d"]);
+    assert_eq!(code, Some(0), "{report:#}");
+    let there = files_under(&place.root().join("raw"));
+    assert_eq!(there.len(), entries.len(), "something is left or missing");
+    assert_eq!(report["archives"][0]["files"], entries.len());
+    assert!(
+        report["archives"][0]["there"].as_u64().unwrap() > 0,
+        "all was unpacked again"
+    );
+    for (name, bytes) in &entries {
+        assert!(place.read(&format!("raw/d/{name}")) == *bytes, "{name}");
+    }
+}
+
 /// One seed: a repository, faults, kills; then what must hold.
 fn run(seed: u64) {
     let mut chance = Chance(seed);
@@ -154,9 +215,9 @@ fn plan(
     Some((path.clone(), fault))
 }
 
-/// Runs the program, for as long as it is let; what it said.
-fn program(place: &Place, kill: Option<Duration>, drips: bool) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stdata"))
+fn command(place: &Place, drips: bool) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stdata"));
+    command
         .env_clear()
         .envs(place.environment())
         .arg("--root")
@@ -170,18 +231,16 @@ fn program(place: &Place, kill: Option<Duration>, drips: bool) -> (Option<i32>, 
             "--keep-free",
             "0",
         ])
-        .args([
-            "--timeout",
-            if drips { "0.7" } else { "30" },
-            "--retries",
-            "8",
-            "--connections",
-            "3",
-        ])
+        .args(["--timeout", if drips { "0.7" } else { "30" }])
+        .args(["--retries", "8", "--connections", "3"])
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs the program, for as long as it is let; what it said.
+fn program(place: &Place, kill: Option<Duration>, drips: bool) -> (Option<i32>, String) {
+    let mut child = command(place, drips).spawn().unwrap();
     if let Some(after) = kill {
         std::thread::sleep(after);
         // SIGKILL; a program that ended before is none the worse for it.

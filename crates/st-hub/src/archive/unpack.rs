@@ -1,6 +1,7 @@
 //! The part that tar and zip share: limits, writing, refusals.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -169,6 +170,32 @@ pub(crate) struct Sink<'a> {
     seen: HashSet<String>,
     unpacked: Unpacked,
     folder: &'a Path,
+}
+
+/// A file on its way, removed when it does not arrive.
+///
+/// Its name follows from the entry's, so that the run after a killed one takes the same and leaves nothing behind.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(place: &Path, entry: &str) -> std::io::Result<(Self, File)> {
+        let digits = hexadecimal(&Sha256::digest(entry)[..8]);
+        let path = place.with_file_name(format!(".stdata-{digits}"));
+        // Whatever has that name, a link that the archive brought too, is replaced and not written through.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::options().write(true).create_new(true).open(&path)?;
+        Ok((Self(path), file))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Gone already when the file arrived.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Whether the reader failed or the writing did.
@@ -391,13 +418,8 @@ impl<'a> Sink<'a> {
             }
         };
         self.seen.insert(plain.clone());
-        let folder = place.parent().unwrap_or(self.folder);
         let failed = |error| HubError::io("write", &place, error);
-        let mut file = tempfile::Builder::new()
-            .prefix(".stdata-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)
-            .map_err(failed)?;
+        let (temporary, mut file) = Temporary::new(&place, &plain).map_err(failed)?;
         let (size, sha256) = match self.copy(reader, &mut file) {
             Ok(copied) => copied,
             Err(Copying::Reader(error)) => return Err(self.broken(&error)),
@@ -418,8 +440,7 @@ impl<'a> Sink<'a> {
                 return Ok(());
             }
         } else {
-            file.persist_noclobber(&place)
-                .map_err(|error| failed(error.error))?;
+            std::fs::rename(&temporary.0, &place).map_err(failed)?;
         }
         self.unpacked.files += 1;
         self.unpacked.there += u64::from(there);
