@@ -7,6 +7,7 @@
     reason = "tests panic on what they do not expect"
 )]
 
+mod benchmark;
 mod cli;
 mod fetch;
 mod fetch_faults;

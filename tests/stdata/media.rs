@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -478,7 +479,6 @@ fn each_mode_makes_what_it_says_and_touches_nothing_that_is_there() {
             assert_eq!(fs::read_to_string(&place).unwrap(), format!("x/{name}.mp4"));
             let link = fs::symlink_metadata(&place).unwrap();
             assert_eq!(link.is_symlink(), mode == "symlink", "{mode}");
-            use std::os::unix::fs::MetadataExt;
             let names = if mode == "hardlink" { 2 } else { 1 };
             assert_eq!(link.nlink(), names, "{mode}");
         }

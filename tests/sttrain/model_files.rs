@@ -157,6 +157,62 @@ fn info_counts_the_published_model() {
     assert!(String::from_utf8_lossy(&text.stdout).contains("397747744"));
 }
 
+/// Of the 7B in stage 2: adapters of rank 128 are `28 * 128 * (in + out)` over seven layers, then packers, tables and words.
+const STAGE_2_LEARNS: u64 = 322_961_408 + 66_109_440 + 2_150_400 + 543_549_440;
+
+#[test]
+fn info_of_a_recipe_says_what_learns() {
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/stage2.yaml");
+    let root = tempfile::tempdir().unwrap();
+    let report = json(&sttrain(&[
+        "info",
+        recipe,
+        "--json",
+        "--root",
+        root.path().to_str().unwrap(),
+    ]));
+    let parts = report["parameters"].as_array().unwrap();
+    let learns: u64 = parts
+        .iter()
+        .map(|part| part["trainable"].as_u64().unwrap())
+        .sum();
+    assert_eq!(learns, STAGE_2_LEARNS);
+    assert_eq!(report["parameters_total"], 8_095_709_216_u64 + 322_961_408);
+}
+
+#[test]
+fn check_of_stage_2_names_all_that_is_missing_and_counts_a_stand_in_to_the_unit() {
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/stage2.yaml");
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().to_str().unwrap();
+    let output = sttrain(&["check", recipe, "--root", place, "--runs", place]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    for words in [
+        "stdata fetch --stage 2",
+        "stdata shard annotations",
+        "sttrain recipes/stage1.yaml",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // A folder in the true format: the published configuration, weights of one number.
+    let folder = root.path().join("stand-in");
+    let spec = TensorSpec::new("lm_head.weight", Dtype::F32, [1, 1]);
+    let config = config_to_json(&ModelConfig::published_7b());
+    let bytes = |_: &TensorSpec| Ok::<_, st_weights::WeightsError>(Cow::Borrowed(&[0; 4][..]));
+    save_folder(&folder, &config, None, &[spec], 1 << 20, bytes).unwrap();
+    let path = format!("model.path={}", folder.display());
+    let output = sttrain(&["check", recipe, "--root", place, "--set", &path, "--json"]);
+    let report = json(&output);
+    let parameters = report["parameters"].as_object().unwrap();
+    let all: u64 = parameters
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!(all, 8_095_709_216 + 322_961_408);
+    assert_eq!(report["trainable"]["all"], STAGE_2_LEARNS);
+}
+
 #[test]
 fn info_compares_a_folder_with_its_configuration() {
     let root = tempfile::tempdir().unwrap();

@@ -7,12 +7,12 @@ use burn::tensor::Device;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use st_model::config::ModelConfig;
-use st_model::lora::LoraConfig;
+use st_model::model::LlavaSt;
 use st_weights::ModelFolder;
 
 use crate::dataset::Roots;
-use crate::prepare::{PrepareError, Prepared, folder_config, merge, sized};
-use crate::recipe::{ModelSource, Part, Recipe, TokenizerSource};
+use crate::prepare::{PrepareError, Prepared, folder_config, lora_config, merge, sized};
+use crate::recipe::{ModelSource, Part, Precision, Recipe, TokenizerSource};
 
 /// What a recipe comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,7 +45,7 @@ pub struct Cost {
     /// Floating-point operations of forward and backward passes: 2 a parameter and token for each forward, 2 more where only
     /// inputs need gradients, 4 more where weights do; attention scores left out.
     pub flop: f64,
-    /// Bytes of weights, gradients and optimizer state, in 32 bits.
+    /// Bytes of weights, gradients and optimizer state; gradients and state are in 32 bits.
     pub state_bytes: f64,
 }
 
@@ -226,17 +226,33 @@ fn changes_only(changes: &Map<String, Value>, missing: &mut Vec<String>) -> Opti
         .ok()
 }
 
+/// A model with the recipe's adapters, and with what learns in any of its phases marked as such.
+#[must_use]
+pub fn as_trained(model: LlavaSt, recipe: &Recipe) -> LlavaSt {
+    let model = match recipe.lora.as_ref().map(lora_config) {
+        Some(Ok(lora)) => model.with_lora(&lora),
+        _ => model,
+    };
+    let lora = recipe.lora.is_some();
+    let own = recipe
+        .phases
+        .iter()
+        .map(|phase| phase.train.as_ref().unwrap_or(&recipe.train));
+    let parts: Vec<Part> = if recipe.phases.is_empty() {
+        recipe.train.clone()
+    } else {
+        own.flatten().copied().collect()
+    };
+    model.set_trainable(&|name| {
+        Part::any(&parts, name) && !(lora && Part::of(name) == Part::Decoder)
+    })
+}
+
 fn sizes(recipe: &Recipe, config: &ModelConfig, device: &Device, report: &mut Report) {
-    let Ok(mut model) = config.init(device) else {
+    let Ok(model) = config.init(device) else {
         return;
     };
-    if let Some(lora) = &recipe.lora {
-        let plan = serde_json::json!({"r": lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout});
-        let Ok(lora) = serde_json::from_value::<LoraConfig>(plan) else {
-            return;
-        };
-        model = model.with_lora(&lora);
-    }
+    let model = as_trained(model, recipe);
     let parameters = model.named_parameters();
     for parameter in &parameters {
         *report
@@ -294,6 +310,10 @@ fn cost(recipe: &Recipe, config: &ModelConfig, report: &Report) -> Cost {
     Cost {
         records,
         flop,
-        state_bytes: 4.0 * all + 12.0 * trainable,
+        state_bytes: match recipe.precision {
+            Precision::Float32 => 4.0 * all + 12.0 * trainable,
+            // The optimizer keeps a 32-bit original of what learns.
+            Precision::Bfloat16 => 2.0 * all + 16.0 * trainable,
+        },
     }
 }

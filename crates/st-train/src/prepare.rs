@@ -459,7 +459,7 @@ fn model(
     Ok(model)
 }
 
-fn lora_config(plan: &LoraPlan) -> Result<LoraConfig, PrepareError> {
+pub(crate) fn lora_config(plan: &LoraPlan) -> Result<LoraConfig, PrepareError> {
     let json =
         serde_json::json!({"r": plan.rank, "lora_alpha": plan.alpha, "lora_dropout": plan.dropout});
     serde_json::from_value(json).map_err(|e| PrepareError::Config {

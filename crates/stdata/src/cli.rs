@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth, validate,
-    verify,
+    benchmark, completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth,
+    validate, verify,
 };
 use crate::globals::GlobalArgs;
 
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// Make clips for `stdata shard`: jobs on stdin, answers on stdout
     #[command(hide = true)]
     ShardWorker(shard_worker::Args),
+    /// Write evaluation files from raw annotations
+    Benchmark(benchmark::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }

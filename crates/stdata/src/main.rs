@@ -35,6 +35,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
     match &cli.command {
         Command::Fetch(args) => commands::fetch::run(args, &globals),
         Command::Synth(args) => commands::synth::run(args, &globals),
+        Command::Benchmark(args) => commands::benchmark::run(args, &globals),
         Command::Media(args) => commands::media::run(args, &globals),
         Command::Validate(args) => commands::validate::run(args, &globals),
         Command::Normalize(args) => commands::normalize::run(args, &globals),

@@ -96,11 +96,8 @@ impl Wanted {
         progress: &(impl Fn(u64) + Sync),
     ) {
         let by_record = listings.iter().any(|input| input.source.is_none());
-        let read = read_file(path, by_record, &mut self.sources, options, progress);
-        let (mut file, error) = match read {
-            Ok(file) => (file, None),
-            Err((file, error)) => (file, Some(chain(&error))),
-        };
+        let (mut file, error) = read_file(path, by_record, &mut self.sources, options, progress);
+        let error = error.map(|error| chain(&error));
         self.files.push(AnnotationFile {
             path: path.to_owned(),
             records: file.records,
@@ -183,9 +180,8 @@ fn reach(strategy: SamplingStrategy, records: u64) -> Range<u64> {
     let length = usize::try_from(records).unwrap_or(usize::MAX);
     let amount = || strategy.select(length, 0).len() as u64;
     match strategy {
-        SamplingStrategy::All => 0..records,
         SamplingStrategy::Random(_) if amount() == 0 => 0..0,
-        SamplingStrategy::Random(_) => 0..records,
+        SamplingStrategy::All | SamplingStrategy::Random(_) => 0..records,
         SamplingStrategy::First(_) => 0..amount(),
         SamplingStrategy::End(_) => records - amount()..records,
     }
@@ -203,18 +199,18 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Reads a file; an error comes with what was read before it.
+/// Reads a file; an error comes beside what was read before it.
 fn read_file(
     path: &Path,
     by_record: bool,
     sources: &mut Sources,
     options: &Options,
     progress: &(impl Fn(u64) + Sync),
-) -> Result<FileUses, (FileUses, ReadError)> {
+) -> (FileUses, Option<ReadError>) {
     let mut file = FileUses::default();
     let chunks = match Chunks::open(path, options) {
         Ok(chunks) => chunks,
-        Err(error) => return Err((file, error)),
+        Err(error) => return (file, Some(error)),
     };
     let read = for_each_chunk(
         chunks,
@@ -229,10 +225,7 @@ fn read_file(
             Ok(())
         },
     );
-    match read {
-        Ok(()) => Ok(file),
-        Err(error) => Err((file, error)),
-    }
+    (file, read.err())
 }
 
 impl Part {

@@ -9,7 +9,7 @@ use crate::registry::{Collection, Identifier, Registry};
 /// The form of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One identifier a line, each once: what `yt-dlp --batch-file` takes for YouTube.
+    /// One identifier a line, each once: what `yt-dlp --batch-file` takes for `YouTube`.
     Ids,
     /// One address a line, each once: what `wget -i`, `aria2c -i` and `yt-dlp --batch-file` take.
     Urls,

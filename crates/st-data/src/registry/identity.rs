@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Identifier {
-    /// The 11 characters of a YouTube id, after `v_` or `video-`, before `_start_end`.
+    /// The 11 characters of a `YouTube` id, after `v_` or `video-`, before `_start_end`.
     Youtube,
     /// The picture's number in COCO, the last 12 digits: `COCO_train2014_000000000042`, `000000000042`.
     Coco,
@@ -100,7 +100,7 @@ impl Identifier {
     }
 }
 
-/// Length of a YouTube id.
+/// Length of a `YouTube` id.
 const YOUTUBE: usize = 11;
 
 fn youtube(stem: &str) -> Option<Identity> {

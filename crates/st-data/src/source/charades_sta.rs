@@ -57,11 +57,12 @@ static INFO: Info = Info {
     ),
 };
 
+/// A sentence and its span, in the unit of its form.
 #[derive(Deserialize)]
-struct Item {
-    image_id: String,
-    caption: String,
-    timestamp: [f64; 2],
+pub(super) struct Item {
+    pub(super) image_id: String,
+    pub(super) caption: String,
+    pub(super) timestamp: [f64; 2],
 }
 
 impl Source for CharadesSta {
@@ -105,7 +106,7 @@ impl Source for CharadesSta {
 }
 
 /// `VIDEO START END##SENTENCE`.
-fn line(text: &str) -> Result<Item, Reject> {
+pub(super) fn line(text: &str) -> Result<Item, Reject> {
     let wrong = || Reject::shape("a line must read `VIDEO START END##SENTENCE`");
     let (head, caption) = text.split_once("##").ok_or_else(wrong)?;
     let [video, start, end] = head

@@ -17,6 +17,7 @@
 
 mod account;
 mod assemble;
+pub mod benchmark;
 mod composition;
 mod container;
 mod draft;

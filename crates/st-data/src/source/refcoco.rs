@@ -25,7 +25,7 @@ const COCO: &[Side] = &[
         pattern: "instances.json",
         container: Container::JsonListAt(&["annotations"]),
         key: SideKey::Field("id"),
-        fields: &["image_id", "bbox"],
+        fields: &["image_id", "bbox", "area", "iscrowd"],
         needed: false,
     },
 ];
@@ -118,26 +118,53 @@ impl Source for Refer {
     }
 }
 
+/// An object that sentences speak of.
 #[derive(Deserialize)]
-struct Ref {
+pub(super) struct Ref {
     #[serde(rename = "ref_id")]
-    id: u64,
-    ann_id: u64,
-    image_id: u64,
-    split: String,
-    sentences: Vec<Sentence>,
+    pub(super) id: u64,
+    pub(super) ann_id: u64,
+    pub(super) image_id: u64,
+    #[serde(default)]
+    pub(super) category_id: u64,
+    pub(super) split: String,
+    pub(super) sentences: Vec<Sentence>,
 }
 
+/// A sentence, its words in lower case and without punctuation.
 #[derive(Deserialize)]
-struct Sentence {
-    sent_id: u64,
-    sent: String,
+pub(super) struct Sentence {
+    pub(super) sent_id: u64,
+    pub(super) sent: String,
 }
 
+/// The object's annotation in COCO.
 #[derive(Deserialize)]
-struct Annotation {
+pub(super) struct Annotation {
     image_id: u64,
-    bbox: [f64; 4],
+    /// Left, top, width and height in pixels.
+    pub(super) bbox: [f64; 4],
+    /// Of the object's mask, in pixels.
+    pub(super) area: Option<f64>,
+    #[serde(default)]
+    pub(super) iscrowd: u8,
+}
+
+impl Ref {
+    /// The object's annotation, and its image.
+    pub(super) fn object(&self, sides: &Sides) -> Result<(Annotation, Image), Reject> {
+        let annotation: Annotation = sides.parse("annotations", &self.ann_id.to_string())?;
+        if annotation.image_id != self.image_id {
+            let message = format!(
+                "ref {} is about image {}, its annotation {} about image {}",
+                self.id, self.image_id, self.ann_id, annotation.image_id
+            );
+            return Err(Reject::unusable("images-differ", message));
+        }
+        // The file name of the ref has a number more; the one of the image is that of the file.
+        let image: Image = sides.parse("images", &self.image_id.to_string())?;
+        Ok((annotation, image))
+    }
 }
 
 fn convert(item: &RawItem<'_>, sides: &Sides, drafts: &mut Drafts<'_>) -> Result<(), Reject> {
@@ -151,16 +178,7 @@ fn convert(item: &RawItem<'_>, sides: &Sides, drafts: &mut Drafts<'_>) -> Result
     }
     let item: Ref = item.parse()?;
     drafts.split(&item.split)?;
-    let annotation: Annotation = sides.parse("annotations", &item.ann_id.to_string())?;
-    if annotation.image_id != item.image_id {
-        let message = format!(
-            "ref {} is about image {}, its annotation {} about image {}",
-            item.id, item.image_id, item.ann_id, annotation.image_id
-        );
-        return Err(Reject::unusable("images-differ", message));
-    }
-    // The file name of the ref has a number more; the one of the image is that of the file.
-    let image: Image = sides.parse("images", &item.image_id.to_string())?;
+    let (annotation, image) = item.object(sides)?;
     for sentence in &item.sentences {
         let id = format!("{}_{}", item.id, sentence.sent_id);
         both(&id, &image, &sentence.sent, annotation.bbox, None, drafts);

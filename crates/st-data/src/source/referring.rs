@@ -10,8 +10,8 @@ use super::{Draft, Drafts, Part, RawItem, Reject, words};
 #[derive(Deserialize)]
 pub(super) struct Image {
     pub(super) file_name: String,
-    width: u32,
-    height: u32,
+    pub(super) width: u32,
+    pub(super) height: u32,
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,5 @@
 //! `stdata media`: which media files are there, and linking those that lie elsewhere.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 use st_data::dataset::{Input, find_dataset_files, inputs};
 use st_data::inventory::link::{self, Made, Mode, Plan, Pool};
-use st_data::inventory::{Inventory, Survey, missing, size, survey, table};
+use st_data::inventory::{Inventory, Survey, missing, survey, table};
 use st_data::read::Options;
 use st_data::registry;
 
@@ -214,164 +213,32 @@ fn link(args: &LinkArgs, globals: &Globals) -> anyhow::Result<ExitStatus> {
     let registry = registry::builtin();
     let sources = link::sources_called(&survey, registry, &args.source)?;
     let plan = link::plan(&survey, registry, &sources, &pool);
-    let made = if args.yes {
+    let done = if args.yes {
         let folders: Vec<&Path> = survey
             .folders
             .iter()
             .map(|folder| folder.path.as_path())
             .collect();
         let progress = Progress::start(globals, mode.plural(), plan.links.len() as u64);
-        let made = plan.carry_out(mode, &folders, || progress.add(1))?;
+        let done = plan.carry_out(mode, &folders, || progress.add(1))?;
         progress.finish();
-        Some(made)
+        Some(done)
     } else {
         None
     };
     let output = LinkOutput {
         plan: &plan,
         mode,
-        made: made.as_ref(),
+        made: done.as_ref(),
     };
-    globals.emit(&output, describe(&plan, mode, made.as_ref(), args.examples))?;
-    if made.is_none() && !plan.links.is_empty() {
+    let text = link::describe(&plan, mode, done.as_ref(), args.examples);
+    globals.emit(&output, text)?;
+    if done.is_none() && !plan.links.is_empty() {
         globals.say("nothing was changed; run again with --yes to do it");
     }
     Ok(status(
-        plan.complete() && made.is_none_or(|made| made.failed.is_empty()),
+        plan.complete() && done.is_none_or(|done| done.failed.is_empty()),
     ))
-}
-
-/// A plan as text, with so many examples of each kind.
-fn describe(plan: &Plan, mode: Mode, made: Option<&Made>, examples: usize) -> String {
-    let mut text = String::new();
-    let from = plan.from.display();
-    let _ = writeln!(
-        text,
-        "{}: {} files are there, {} are not; {from} has {} media files",
-        plan.sources.join(", "),
-        plan.present,
-        plan.wanted,
-        plan.looked_at
-    );
-    let skipped = &plan.skipped;
-    for (count, what) in [
-        (skipped.empty, "have no bytes"),
-        (skipped.not_utf8, "have names that are not UTF-8"),
-    ] {
-        if count > 0 {
-            let _ = writeln!(text, "  {count} of its files {what} and are passed over");
-        }
-    }
-    for reason in &skipped.unreadable {
-        let _ = writeln!(text, "  cannot be read: {reason}");
-    }
-    for (how, what) in [
-        (link::How::Path, "by path"),
-        (link::How::Name, "by name"),
-        (link::How::Stem, "by name with another ending"),
-        (link::How::Id, "by the identifier in the name"),
-    ] {
-        let links: Vec<_> = plan.links.iter().filter(|link| link.how == how).collect();
-        let lines = links
-            .iter()
-            .map(|link| format!("{} <- {}", link.to.display(), short(&link.from, plan)));
-        list(&mut text, what, links.len(), lines, examples);
-    }
-    let lines = plan.ambiguous.iter().map(|one| {
-        let candidates: Vec<String> = one
-            .candidates
-            .iter()
-            .map(|file| short(file, plan))
-            .collect();
-        format!("{} <- {}", one.to.display(), candidates.join(" or "))
-    });
-    list(
-        &mut text,
-        "fit several files: not linked",
-        plan.ambiguous.len(),
-        lines,
-        examples,
-    );
-    let lines = plan.doubtful.iter().map(|one| {
-        format!(
-            "{} <- {} ({})",
-            one.to.display(),
-            short(&one.from, plan),
-            one.doubt.words()
-        )
-    });
-    list(
-        &mut text,
-        "may be another file: not linked",
-        plan.doubtful.len(),
-        lines,
-        examples,
-    );
-    let lines = plan.not_found.iter().map(|path| path.display().to_string());
-    list(
-        &mut text,
-        "not found",
-        plan.not_found.len(),
-        lines,
-        examples,
-    );
-    let bytes = size(plan.bytes());
-    let _ = match made {
-        None => write!(
-            text,
-            "would make {} {}, of {bytes}",
-            plan.links.len(),
-            mode.plural()
-        ),
-        Some(made) => write!(
-            text,
-            "made {} {}, of {bytes} in all",
-            made.made,
-            mode.plural()
-        ),
-    };
-    if let Some(made) = made {
-        if made.already > 0 {
-            let _ = write!(text, "; {} were there by then", made.already);
-        }
-        let lines = made
-            .failed
-            .iter()
-            .map(|failure| format!("{}: {}", failure.to.display(), failure.reason));
-        if !made.failed.is_empty() {
-            text.push('\n');
-            list(&mut text, "failed", made.failed.len(), lines, examples);
-        }
-    }
-    text.truncate(text.trim_end().len());
-    text
-}
-
-/// A file by its path from the folder looked in.
-fn short(file: &Path, plan: &Plan) -> String {
-    file.strip_prefix(&plan.from)
-        .unwrap_or(file)
-        .display()
-        .to_string()
-}
-
-fn list(
-    text: &mut String,
-    what: &str,
-    count: usize,
-    lines: impl Iterator<Item = String>,
-    examples: usize,
-) {
-    if count == 0 {
-        return;
-    }
-    let _ = writeln!(text, "  {count} {what}");
-    for line in lines.take(examples) {
-        let _ = writeln!(text, "    {line}");
-    }
-    if count > examples && examples > 0 {
-        text.push_str("    …\n");
-    }
 }
 
 fn list_missing(args: &MissingArgs, globals: &Globals) -> anyhow::Result<ExitStatus> {
@@ -404,7 +271,7 @@ fn list_missing(args: &MissingArgs, globals: &Globals) -> anyhow::Result<ExitSta
             "",
         )?;
     }
-    let lines = list.iter().filter(|byte| **byte == b'\n').count();
+    let lines = list.split(|byte| *byte == b'\n').count() - 1;
     globals.say(format!(
         "{} files are missing or empty; {lines} lines",
         files.len()

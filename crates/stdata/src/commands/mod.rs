@@ -1,5 +1,6 @@
 //! One file per subcommand: its flags, and a `run` that calls the library once.
 
+pub(crate) mod benchmark;
 pub(crate) mod completions;
 pub(crate) mod fetch;
 pub(crate) mod media;

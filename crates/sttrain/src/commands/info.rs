@@ -11,7 +11,7 @@ use st_model::config::ModelConfig;
 use st_model::model::ClipKind;
 use st_model::published::config_from_json;
 use st_train::dataset::Roots;
-use st_train::recipe::parse;
+use st_train::recipe::{Recipe, parse};
 use st_weights::ModelFolder;
 
 use super::{ExitStatus, print};
@@ -32,8 +32,15 @@ pub(crate) struct Args {
 
 /// Prints parts, memory and cost. A folder whose weights are not those of its configuration "needs a look".
 pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> {
-    let (config, folder) = read(&args.model, globals)?;
-    let model = config.init(&Device::flex())?;
+    let Subject {
+        config,
+        folder,
+        recipe,
+    } = read(&args.model, globals)?;
+    let mut model = config.init(&Device::flex())?;
+    if let Some(recipe) = &recipe {
+        model = st_train::check::as_trained(model, recipe);
+    }
     let census = Census::of(&model);
     let stored = folder.as_ref().map(|folder| {
         let shapes = folder
@@ -59,7 +66,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
             document(&config, &census, stored.as_ref(), &records)
         ))?;
     } else {
-        print(&table(&census, stored.as_ref(), &records))?;
+        print(&table(&census, recipe.is_some(), stored.as_ref(), &records))?;
     }
     let differs = stored
         .is_some_and(|(count, fault)| fault.is_some() || count.parts.len() != census.parts.len());
@@ -73,15 +80,28 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
 type Stored = (Census, Option<String>);
 type Record = (ClipKind, RecordSize, RecordFlops);
 
-fn read(path: &Path, globals: &Globals) -> anyhow::Result<(ModelConfig, Option<ModelFolder>)> {
+/// What was named.
+struct Subject {
+    config: ModelConfig,
+    folder: Option<ModelFolder>,
+    recipe: Option<Recipe>,
+}
+
+fn read(path: &Path, globals: &Globals) -> anyhow::Result<Subject> {
+    let mut subject = Subject {
+        config: ModelConfig::published_7b(),
+        folder: None,
+        recipe: None,
+    };
     if path == Path::new("7b") {
-        return Ok((ModelConfig::published_7b(), None));
+        return Ok(subject);
     }
     if path.is_dir() {
         let folder = ModelFolder::open(path)?;
-        let config = config_from_json(folder.config())
+        subject.config = config_from_json(folder.config())
             .with_context(|| path.join("config.json").display().to_string())?;
-        return Ok((config, Some(folder)));
+        subject.folder = Some(folder);
+        return Ok(subject);
     }
     if path.is_file() {
         let text = fs_err::read_to_string(path)?;
@@ -95,10 +115,14 @@ fn read(path: &Path, globals: &Globals) -> anyhow::Result<(ModelConfig, Option<M
         };
         let mut missing = Vec::new();
         let config = st_train::check::config(&recipe, &roots, &mut missing);
-        return match config {
-            Some(config) => Ok((config, None)),
-            None => bail!("{}: {}", path.display(), missing.join("; ")),
+        let Some(config) = config else {
+            bail!("{}: {}", path.display(), missing.join("; "));
         };
+        return Ok(Subject {
+            config,
+            recipe: Some(recipe),
+            ..subject
+        });
     }
     bail!(
         "{}: neither a model folder nor a recipe; name one, or `7b`",
@@ -134,24 +158,38 @@ fn word(kind: ClipKind) -> &'static str {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-fn table(census: &Census, stored: Option<&Stored>, records: &[Record]) -> String {
+fn table(census: &Census, of_recipe: bool, stored: Option<&Stored>, records: &[Record]) -> String {
     let mib = |bytes: usize| bytes as f64 / (1_u64 << 20) as f64;
+    // Only a recipe says what learns.
+    let learns = |text: &str| {
+        if of_recipe {
+            format!("{text:>16}")
+        } else {
+            String::new()
+        }
+    };
     let mut out = String::new();
     // Writing to a text cannot fail.
     let mut line = |text: String| {
         let _ = writeln!(out, "{text}");
     };
     line(format!(
-        "{:<20}{:>8}{:>16}{:>12}{:>12}",
-        "part", "tensors", "parameters", "MiB in f32", "in bf16"
+        "{:<20}{:>8}{:>16}{:>12}{:>12}{}",
+        "part",
+        "tensors",
+        "parameters",
+        "MiB in f32",
+        "in bf16",
+        learns("that learn")
     ));
     for count in &census.parts {
         let (f32, bf16) = (mib(count.parameters * 4), mib(count.parameters * 2));
         line(format!(
-            "{:<20}{:>8}{:>16}{f32:>12.1}{bf16:>12.1}",
+            "{:<20}{:>8}{:>16}{f32:>12.1}{bf16:>12.1}{}",
             count.part.title(),
             count.tensors,
-            count.parameters
+            count.parameters,
+            learns(&count.trainable.to_string())
         ));
     }
     let (tensors, total) = (
@@ -163,10 +201,11 @@ fn table(census: &Census, stored: Option<&Stored>, records: &[Record]) -> String
         census.total(),
     );
     line(format!(
-        "{:<20}{tensors:>8}{total:>16}{:>12.1}{:>12.1}",
+        "{:<20}{tensors:>8}{total:>16}{:>12.1}{:>12.1}{}",
         "all",
         mib(total * 4),
-        mib(total * 2)
+        mib(total * 2),
+        learns(&census.trainable().to_string())
     ));
     if let Some((count, fault)) = stored {
         let equal = if count.total() == total {

@@ -84,7 +84,7 @@ pub(super) fn carry_out(
         })?;
         check(&plan.from, folder, links, mode)?;
     }
-    let mut made = Made::default();
+    let mut done = Made::default();
     for (folder, links) in shares {
         if mode == Mode::Symlink {
             LinkRoots::add(folder, roots(&plan.from, &links))?;
@@ -99,22 +99,22 @@ pub(super) fn carry_out(
             .collect();
         for (link, end) in links.iter().zip(ends) {
             match end {
-                Ok(true) => made.made += 1,
-                Ok(false) => made.already += 1,
-                Err(error) => made.failed.push(Failure {
+                Ok(true) => done.made += 1,
+                Ok(false) => done.already += 1,
+                Err(error) => done.failed.push(Failure {
                     to: link.to.clone(),
                     reason: error.to_string(),
                 }),
             }
         }
     }
-    let sum = made.made + made.already + made.failed.len() as u64;
+    let sum = done.made + done.already + done.failed.len() as u64;
     assert_eq!(
         sum,
         plan.links.len() as u64,
         "a link ended in no way or in two"
     );
-    Ok(made)
+    Ok(done)
 }
 
 /// The place looked in, and those that links inside it lead to.
@@ -184,14 +184,14 @@ fn bring(link: &Link, mode: Mode) -> io::Result<bool> {
             _ => std::fs::remove_file(&link.to)?,
         },
     }
-    let made = match mode {
+    let linked = match mode {
         Mode::Symlink => std::os::unix::fs::symlink(&link.from, &link.to),
         Mode::Hardlink => {
             std::fs::canonicalize(&link.from).and_then(|from| std::fs::hard_link(from, &link.to))
         }
         Mode::Reflink | Mode::Copy => copy(link, folder, mode),
     };
-    match made {
+    match linked {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),

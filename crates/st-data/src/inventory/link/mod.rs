@@ -8,6 +8,7 @@
 mod find;
 mod make;
 mod pool;
+mod report;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use find::{Finder, Found};
 
 pub use make::{Failure, Made, Mode};
 pub use pool::{Pool, Skipped, stem_of};
+pub use report::describe;
 pub use roots::LinkRoots;
 
 /// Why files cannot be linked.
