@@ -336,6 +336,7 @@ fn input(path: &Path, media: Option<&Path>) -> Input {
     Input {
         annotations: path.to_owned(),
         media: media.map(Path::to_owned),
+        data_folder: None,
         source: Some("s".into()),
         sampling: SamplingStrategy::All,
         severities: Severities::default(),
