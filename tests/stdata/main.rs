@@ -8,6 +8,8 @@
 )]
 
 mod benchmark;
+mod browse;
+mod chromium;
 mod cli;
 mod fetch;
 mod fetch_faults;
@@ -20,6 +22,7 @@ mod shard;
 mod stats;
 mod stats_frames;
 mod stats_planted;
+mod stats_reports;
 mod synth;
 mod validate;
 

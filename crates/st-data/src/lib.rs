@@ -1,5 +1,6 @@
 //! Curation of grounding data: readers, rules, sources, synthesis, sharding, statistics.
 
+pub mod browse;
 pub mod dataset;
 pub mod inventory;
 pub mod ledger;

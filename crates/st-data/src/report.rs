@@ -113,8 +113,17 @@ pub fn html(ledger: &Ledger) -> Result<String, ReportError> {
         })
         .collect();
     Ok(environment.get_template("report.html")?.render(
-        context! { total => ledger.total, sources => ledger.sources, files => ledger.files, rules => rules },
+        context! { look => include_str!("look/look.css"), total => ledger.total, sources => ledger.sources, files => ledger.files, rules => rules },
     )?)
+}
+
+/// Has temporary files be readable by all whom the system's mask allows: reports are made to be passed on.
+pub fn readable<'p, 's, 'b>(
+    builder: &'b mut tempfile::Builder<'p, 's>,
+) -> &'b mut tempfile::Builder<'p, 's> {
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 fn severity(severity: Severity) -> String {

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    benchmark, completions, fetch, media, normalize, shard, shard_worker, sheet, stats, synth,
-    validate, verify,
+    benchmark, browse, completions, fetch, media, normalize, shard, shard_worker, sheet, stats,
+    synth, validate, verify,
 };
 use crate::globals::GlobalArgs;
 
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Sheet(sheet::Args),
     /// Count and measure a dataset
     Stats(stats::Args),
+    /// Look at records and clips in a browser, and mark them
+    Browse(browse::Args),
     /// Make clips for `stdata shard`: jobs on stdin, answers on stdout
     #[command(hide = true)]
     ShardWorker(shard_worker::Args),

@@ -7,6 +7,7 @@ mod error_line;
 mod exit_status;
 mod globals;
 mod progress;
+mod whole_file;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitStatus> {
         Command::Verify(args) => commands::verify::run(args, &globals),
         Command::Sheet(args) => commands::sheet::run(args, &globals),
         Command::Stats(args) => commands::stats::run(args, &globals),
+        Command::Browse(args) => commands::browse::run(args, &globals),
         Command::ShardWorker(args) => commands::shard_worker::run(args),
         Command::Completions(args) => commands::completions::run(args),
     }

@@ -8,8 +8,10 @@
 
 mod against;
 mod audit;
+mod card;
 mod clean;
 mod composition;
+mod croissant;
 mod disk;
 mod distribution;
 mod examination;
@@ -19,11 +21,13 @@ mod findings;
 mod fingerprint;
 mod frames;
 mod group;
+mod html;
 mod identity;
 mod language;
 mod leakage;
 mod mixture;
 mod objects;
+mod parquet;
 mod quantization;
 mod render;
 mod repeats;
@@ -42,14 +46,18 @@ use audit::AuditedFile;
 
 pub use against::{Against, AgainstError, read_against};
 pub use audit::Audit;
+pub use card::{CardError, card};
 pub use clean::{Cleaned, write_clean};
+pub use croissant::{About, Distributed, croissant};
 pub use distribution::{Distribution, Grid, Tally};
 pub use examination::{Examination, Look, examine};
 pub use features::{Features, RawBox, RawSpan, RawTube, TurnShape};
 pub use findings::{Finding, Findings, Kind};
 pub use group::Group;
+pub use html::{HtmlError, LIMIT, html};
 pub use identity::identity;
 pub use mixture::{Change, Speed, SpeedError};
+pub use parquet::{COLUMNS, Column, FeaturesError, write_features};
 pub use quantization::{THRESHOLDS, box_bounds, box_iou, span_bounds, span_iou};
 pub use render::table;
 pub use report::{

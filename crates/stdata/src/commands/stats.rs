@@ -10,6 +10,7 @@ use st_data::stats::{
     measure, table, write_clean,
 };
 
+use super::stats_reports::Reports;
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
 use crate::progress::Progress;
@@ -54,6 +55,8 @@ pub(crate) struct Args {
     /// Findings that --write-clean leaves out; of records that repeat each other the first stays
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "leak", value_parser = kind)]
     drop: Vec<Kind>,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 /// Reads `FILE` or `FILE=FOLDER`.
@@ -110,6 +113,8 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         options,
     };
     let Examination { report, findings } = look_closely(&audit, &look, globals)?;
+    args.reports
+        .write(&report, &listed, &look.shards, &options, globals)?;
     if let Some(path) = &args.findings {
         findings.write(path)?;
     }
@@ -216,7 +221,7 @@ fn shards(args: &Args, globals: &Globals) -> Vec<PathBuf> {
 }
 
 /// Bytes of the annotation files, each counted once.
-fn total_bytes(listed: &[Listed]) -> u64 {
+pub(crate) fn total_bytes(listed: &[Listed]) -> u64 {
     let mut files: Vec<&Path> = listed
         .iter()
         .map(|entry| entry.input.annotations.as_path())

@@ -1,11 +1,10 @@
 //! `stdata validate`: judges every record of a dataset.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::Serialize;
 use st_data::dataset::{find_dataset_files, inputs, is_dataset_file, read_dataset_file};
 use st_data::ledger::{Ledger, Settings, validate, write_fixed_dataset};
@@ -18,6 +17,7 @@ use st_schema::FramePlan;
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
 use crate::progress::Progress;
+use crate::whole_file::write_whole;
 
 /// Flags of `stdata validate`.
 #[derive(Debug, clap::Args)]
@@ -165,16 +165,4 @@ fn tell(globals: &Globals, ledger: &Ledger, html: &Path, fixed: &[PathBuf]) {
     if fixed.is_empty() && ledger.total.repaired > 0 {
         globals.say("run again with --fix to write the repaired records");
     }
-}
-
-/// Writes a file under a temporary name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let failed = || format!("cannot write {}", path.display());
-    std::fs::create_dir_all(folder).with_context(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
 }
