@@ -15,9 +15,14 @@ use super::sameness::Sameness;
 use super::text::likeness;
 
 /// Similarity of the words from which two records about one clip say nearly the same, together and of questions or answers
-/// alone; and the same where both give the same boxes, which says half of it.
-const NEAR: [f64; 2] = [0.75, 0.3];
+/// alone; and the same where both give the same boxes, which says half of it. Equal times say little: two things can be in
+/// view for the same while.
+const NEAR: [f64; 2] = [0.88, 0.3];
 const NEAR_BOXES: [f64; 2] = [0.5, 0.3];
+/// Similarity of answers from which a question's wording no longer matters, and the weight that such an answer must have,
+/// about six rare shingles: the same long description of the same clip.
+const NEAR_ANSWER: f64 = 0.7;
+const ANSWER_WEIGHT: f64 = 8.0;
 /// A shingle that three in ten records of a task have is its wording and weighs the least, that of a few records the most.
 /// Without a least weight two questions of one template would differ wholly by a word added to one.
 const WORDING: f64 = 1.2;
@@ -99,8 +104,14 @@ impl Weights<'_, '_> {
         }
         let least = if a.boxes { NEAR_BOXES } else { NEAR };
         let [low, high] = WEIGHT;
-        self.alike(a, b, |rarity| (rarity - WORDING).clamp(low, high), least)
-            .map(|(similarity, _)| similarity)
+        let weight = |rarity: f64| (rarity - WORDING).clamp(low, high);
+        let found = self.alike(a, b, weight, least);
+        let same_answer = || {
+            let (both, any) = self.side(a, b, 1, weight)?;
+            let same = any >= ANSWER_WEIGHT && both >= NEAR_ANSWER * any;
+            same.then_some((both / any, any))
+        };
+        found.or_else(same_answer).map(|(similarity, _)| similarity)
     }
 
     /// How alike the rare words of two records are, if they are long and nearly the same.
