@@ -112,7 +112,7 @@ fn free_name(path: &Path, taken: &BTreeMap<u32, String>) -> String {
     if free(&name) {
         return name;
     }
-    (2..)
+    (2..=u32::MAX)
         .map(|number| format!("{number}-{name}"))
         .find(free)
         .unwrap_or(name)

@@ -116,7 +116,10 @@ const TABLE: [Row; 21] = [
     ),
 ];
 
-/// The stage that a dataset's name says, such as "stage3_data".
+/// Sources on disk and their records.
+type Here = Vec<(String, u64)>;
+
+/// The stage that a dataset's name says, such as `stage3_data`.
 pub(super) fn stage(dataset: &str) -> Option<u8> {
     let rest = dataset.to_ascii_lowercase();
     let (_, after) = rest.split_once("stage")?;
@@ -143,7 +146,7 @@ pub(super) fn compare(taken: &BTreeMap<(u8, Option<Task>, String), u64>) -> Vec<
         rows.push(row(*stage, *task, *thousands, sources, &here));
     }
     // Tasks that the paper's stage does not have.
-    let mut others: BTreeMap<(u8, Option<Task>), Vec<(String, u64)>> = BTreeMap::new();
+    let mut others: BTreeMap<(u8, Option<Task>), Here> = BTreeMap::new();
     for ((stage, task, source), count) in left {
         others
             .entry((stage, task))

@@ -159,9 +159,12 @@ fn frequent_answers(view: &View<'_>) -> Answers {
     }
 }
 
+/// File by rank, task, and the source that records name.
+type GroupKey<'a> = (usize, Option<Task>, &'a str);
+
 /// Some records of each listed group, with the smallest hashes, and the first with findings.
 fn choose_samples(view: &View<'_>, found: &Found) -> BTreeSet<u32> {
-    let mut by_group: BTreeMap<(usize, Option<Task>, &str), Vec<(u64, u32)>> = BTreeMap::new();
+    let mut by_group: BTreeMap<GroupKey<'_>, Vec<(u64, u32)>> = BTreeMap::new();
     for number in &view.order {
         let print = view.print(*number);
         let group = by_group

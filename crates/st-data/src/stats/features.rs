@@ -183,6 +183,7 @@ mod tests {
     const BOX: &str = "[<WIDTH-OUTPUT><HEIGHT-OUTPUT><WIDTH-OUTPUT><HEIGHT-OUTPUT>]";
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "the numbers are copied, not computed")]
     fn spans_tubes_and_boxes_are_told_apart() {
         let answer = format!(
             "In {{<TEMP-OUTPUT><TEMP-OUTPUT>}}: <TEMP-OUTPUT>:{BOX} <TEMP-OUTPUT>:{BOX} <TEMP-OUTPUT>: {BOX}, and {BOX}."

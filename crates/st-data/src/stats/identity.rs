@@ -2,7 +2,7 @@
 //!
 //! The sources of ST-Align and its benchmarks share a few pools of media and name them each in its own way. The ids of the
 //! pools tell that two files are one, without the files: COCO's image numbers (`RefCOCO`, MUSE, LVIS), the numbers of
-//! Flickr videos (`VidOR`, `VidSTG`, NExT-QA, `IntentQA`, `DiDeMo`, all from YFCC100M), YouTube's ids (`ActivityNet`,
+//! Flickr videos (`VidOR`, `VidSTG`, NExT-QA, `IntentQA`, `DiDeMo`, all from YFCC100M), `YouTube`'s ids (`ActivityNet`,
 //! `InternVid`, Panda, COIN, `YouCook2`, Kinetics, …), Charades' five letters, SA-1B's numbers.
 
 use std::path::Path;
@@ -86,7 +86,7 @@ fn clevrer(stem: &str, path: &str, source: &str) -> Option<String> {
     known.then(|| format!("clevrer:{number}"))
 }
 
-/// `<page_dir>/<videoid>` with a page_dir such as 027701_027750.
+/// `<page_dir>/<videoid>` with a `page_dir` such as `027701_027750`.
 fn webvid(stem: &str, folder: &str, source: &str) -> Option<String> {
     let page = folder.split_once('_').is_some_and(|(from, to)| {
         [from, to]
@@ -134,7 +134,7 @@ fn charades(stem: &str) -> Option<String> {
     fits.then(|| format!("charades:{stem}"))
 }
 
-/// Sources whose names hold YouTube ids and nothing else of eleven characters.
+/// Sources whose names hold `YouTube` ids and nothing else of eleven characters.
 const YOUTUBE: [&str; 22] = [
     "activitynet",
     "anet",
@@ -186,7 +186,7 @@ fn youtube<'a>(stem: &'a str, source: &str) -> Option<&'a str> {
     (is_number(number) && looks_like_youtube(id, sure)).then_some(id)
 }
 
-/// Whether a text can be a YouTube id. Unless it is `sure` to be one by its place, it must have capitals and small
+/// Whether a text can be a `YouTube` id. Unless it is `sure` to be one by its place, it must have capitals and small
 /// letters, which all but one in a hundred and fifty true ids have.
 fn looks_like_youtube(text: &str, sure: bool) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -200,7 +200,7 @@ fn looks_like_youtube(text: &str, sure: bool) -> bool {
 }
 
 /// Whether a name is too peculiar to be met twice by chance: letters and at least four digits, ten characters and more,
-/// and no series such as "clip_0000017".
+/// and no series such as `clip_0000017`.
 fn distinctive(stem: &str) -> bool {
     let digits = stem.bytes().filter(u8::is_ascii_digit).count();
     let letters = stem.bytes().filter(u8::is_ascii_alphabetic).count();

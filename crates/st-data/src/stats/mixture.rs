@@ -135,10 +135,10 @@ pub(super) fn mixture(
             name: changes[place].name.clone(),
         });
     }
-    let changed = changes.iter();
     Ok(Mixture {
         rows: rows(view, &sums, speed),
-        changed: changed
+        changed: changes
+            .iter()
             .map(|change| (change.name.clone(), change.sampling.to_string()))
             .collect(),
         speed: speed.map(|speed| speed.to_string()),

@@ -260,7 +260,10 @@ mod tests {
         let yaml = folder.join("stage3.yaml");
         let mut text = fs_err::read_to_string(&yaml).unwrap();
         for name in ["copies.json", "broken.jsonl"] {
-            text += &format!("  - json_path: annotations/train/{name}\n    data_folder: media\n");
+            let path = format!("annotations/train/{name}");
+            text.push_str("  - data_folder: media\n    json_path: ");
+            text.push_str(&path);
+            text.push('\n');
         }
         fs_err::write(&yaml, text).unwrap();
         let entries = inputs(std::slice::from_ref(&yaml)).unwrap();

@@ -266,6 +266,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "0 and 1 are exact here")]
     fn a_bin_is_kept_and_nothing_is_lost_on_nothing() {
         assert_eq!(span_bounds([0.0, 1.0]), [1.0, 1.0]);
         assert_eq!(span_bounds([0.5, 0.5])[1], 0.0);

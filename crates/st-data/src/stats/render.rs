@@ -166,7 +166,7 @@ fn leakage(report: &Report, text: &mut String) {
         let evidence: Vec<String> = row
             .evidence
             .iter()
-            .map(|(kind, count)| format!("{} {count}", word(kind)))
+            .map(|(kind, count)| format!("{} {count}", word(*kind)))
             .collect();
         vec![
             row.file.clone(),
@@ -286,7 +286,7 @@ fn names(places: &[Place]) -> String {
         .join(", ")
 }
 
-const fn word(evidence: &Evidence) -> &'static str {
+const fn word(evidence: Evidence) -> &'static str {
     match evidence {
         Evidence::SamePath => "path",
         Evidence::SameId => "id",

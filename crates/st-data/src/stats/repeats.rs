@@ -30,7 +30,7 @@ const WEIGHT: [f64; 2] = [0.25, 1.3];
 /// Similarity from which the rare shingles of two long texts are a copy.
 const COPIED: f64 = 0.75;
 /// Words of question and answer from which a text is long.
-const LONG_WORDS: u32 = 20;
+const LONG_WORDS: u32 = 30;
 /// Weight of rare shingles that a text must have to be compared across clips: about ten of them.
 const LONG: f64 = 40.0;
 /// Numbers of near records differ by at most so many steps of 0.004.

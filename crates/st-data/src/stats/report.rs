@@ -314,7 +314,7 @@ pub struct Contradiction {
 pub enum Evidence {
     /// The same path.
     SamePath,
-    /// The same id in the sources' namings, such as a COCO or YouTube id.
+    /// The same id in the sources' namings, such as a COCO or `YouTube` id.
     SameId,
     /// The same bytes on disk.
     SameBytes,
@@ -489,7 +489,7 @@ pub struct Sample {
     pub media: String,
     /// The clip's name in shards.
     pub clip: String,
-    /// What was found: "exact", "near", "contradiction", "leak", "wrong_count" and so on.
+    /// What was found: "exact", "near", "contradiction", "leak", `wrong_count` and so on.
     pub flags: Vec<String>,
     /// The record.
     pub record: Record,

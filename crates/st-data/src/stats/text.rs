@@ -103,10 +103,6 @@ pub(super) fn shingles(words: &[u64], into: &mut Vec<u32>) {
 }
 
 /// 32 well-mixed bits of 64 (the finishing step of `SplitMix64`, Steele et al. 2014).
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "32 bits are what is wanted"
-)]
 fn fold(hash: u64) -> u32 {
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     ((mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 32) as u32

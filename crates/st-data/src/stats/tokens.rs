@@ -206,17 +206,16 @@ impl TokenCounter {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(piece_length(text));
             text = rest;
-            count += match cache.get(piece) {
-                Some(tokens) => *tokens,
-                None => {
-                    let tokens = self.merge(piece);
-                    if cache.len() >= REMEMBERED {
-                        cache.clear();
-                    }
-                    cache.insert(piece.into(), tokens);
-                    tokens
-                }
-            };
+            if let Some(tokens) = cache.get(piece) {
+                count += tokens;
+                continue;
+            }
+            let tokens = self.merge(piece);
+            if cache.len() >= REMEMBERED {
+                cache.clear();
+            }
+            cache.insert(piece.into(), tokens);
+            count += tokens;
         }
         count
     }
