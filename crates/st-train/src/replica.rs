@@ -351,9 +351,11 @@ impl Replicas {
 }
 
 /// The same weights with leaves of their own in the graph of autodiff. Two threads whose graphs share a leaf wait for each other in
-/// Burn 0.22's graph locks for ever; on one device the numbers themselves are shared.
+/// Burn 0.22's graph locks for ever; on one device the numbers themselves are shared. Autodiff is left and entered anew, because what
+/// is derived within it (as `fork` does) stays in the graph of the first model's leaf as long as that leaf lives, and every later
+/// backward pass looks at all of it.
 fn own_leaves(model: &LlavaSt, device: &Device) -> LlavaSt {
-    model.clone().fork(&device.clone().autodiff())
+    model.valid().to_device(device).train()
 }
 
 /// What a replica's passes gave.
