@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 done and something needs a look, 2 failed.
 
+mod allocation;
 mod cli;
 mod commands;
 mod device;
@@ -15,6 +16,7 @@ use crate::cli::{Cli, Command};
 use crate::commands::ExitStatus;
 
 fn main() -> ExitCode {
+    allocation::keep_freed_memory();
     let cli = Cli::parse();
     match run(cli) {
         Ok(ExitStatus::Done) => ExitCode::SUCCESS,
