@@ -11,7 +11,7 @@ use crate::runs::{Place, text};
 /// Two passes of two clips a step, so that two replicas have something to share.
 const TWO_PASSES: [&str; 2] = ["--set", "batch={records: 2}"];
 
-fn run(place: &Place, name: &str, more: &[&str]) -> String {
+pub(crate) fn run(place: &Place, name: &str, more: &[&str]) -> String {
     let name = format!("name={name}");
     let output = place.run(&[&["recipe.yaml", "-q", "--set", &name][..], more].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -224,14 +224,17 @@ fn a_model_that_knows_no_coordinates_gets_rows_for_them() {
     }
 }
 
-#[test]
-fn an_adapter_folder_is_merged_into_the_model_it_belongs_to() {
-    let place = Place::new();
-    run(&place, "base", &[]);
-    let start = "model={kind: folder, path: runs/base/model}";
+/// Writes what a command of `sttrain export` makes, in 32 bits.
+pub(crate) fn export(place: &Place, args: &[&str]) {
+    let output = place.run(&[&["export", "--dtype", "f32"][..], args].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// Trains adapters on the run `base`, as the run `adapted`, and exports them as the folder `adapter`.
+pub(crate) fn adapted(place: &Place) {
     let lora = [
         "--set",
-        start,
+        "model={kind: folder, path: runs/base/model}",
         "--set",
         "tokenizer=null",
         "--set",
@@ -241,17 +244,16 @@ fn an_adapter_folder_is_merged_into_the_model_it_belongs_to() {
         "--set",
         "train=[lora]",
     ];
-    run(&place, "adapted", &lora);
-    let output = place.run(&[
-        "export",
-        "runs/adapted/checkpoints/step-000012",
-        "--adapter",
-        "--out",
-        "adapter",
-        "--dtype",
-        "f32",
-    ]);
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    run(place, "adapted", &lora);
+    let from = "runs/adapted/checkpoints/step-000012";
+    export(place, &[from, "--adapter", "--out", "adapter"]);
+}
+
+#[test]
+fn an_adapter_folder_is_merged_into_the_model_it_belongs_to() {
+    let place = Place::new();
+    run(&place, "base", &[]);
+    adapted(&place);
     let start = "model={kind: folder, path: runs/base/model, adapter: adapter}";
     // One step of the packers alone: the decoder is what it was at the start.
     let more = [
