@@ -247,6 +247,30 @@ fn broken_files_give_faults_with_positions() {
     }
 }
 
+/// Blanks make no difference to what is too long, and a value that is too long is a value, wherever chunks are cut.
+#[test]
+fn blanks_around_long_values_make_no_difference() {
+    let (blanks, a) = (" ".repeat(5000), record("a"));
+    let long = format!("{{\"id\":\"{}\"}}", "x".repeat(5000));
+    for (name, text, good, faults) in [
+        ("alone.jsonl", format!("{long}\n"), 0, 1),
+        ("blank.jsonl", format!("{blanks}\n{a}\n"), 1, 0),
+        ("before.jsonl", format!("{blanks}{a}\n"), 1, 0),
+        // Of the blanks behind a value nothing is known before its line ends: they count.
+        ("behind.jsonl", format!("{a}{blanks}\n{a}"), 1, 1),
+        ("cut.json", format!("[{a},\n{{\"id\": \"b\n{blanks}"), 1, 1),
+    ] {
+        let held = held(name, text.as_bytes());
+        assert_eq!(
+            (held.ids.len(), held.faults.len()),
+            (good, faults),
+            "{name}: {held:?}"
+        );
+        let odd = held.notes.iter().any(|(_, note)| *note != Note::Unclosed);
+        assert!(!odd, "{name}: {held:?}");
+    }
+}
+
 /// Lines that are passed over to find the next record are part of the refused piece, not lost.
 #[test]
 fn what_is_passed_over_belongs_to_the_cut_value() {

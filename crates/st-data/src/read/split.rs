@@ -232,19 +232,25 @@ impl<R: Read> Splitter<R> {
     }
 
     fn note(&mut self, at: usize, note: Note) {
-        self.piece(at, at, PieceKind::Note(note));
+        self.pieces.push(Piece {
+            start: at,
+            end: at,
+            kind: PieceKind::Note(note),
+        });
     }
 
-    /// What is too long is so however the chunks are cut.
-    fn piece(&mut self, start: usize, end: usize, kind: PieceKind) {
+    /// A value up to `end`, without the blanks that it ends with. What is too long with them is so however the chunks are cut.
+    fn value(&mut self, start: usize, end: usize, kind: PieceKind) {
         if end - start > self.record_bytes {
             self.too_long(start);
         } else {
+            let end = start + self.buffer[start..end].trim_ascii_end().len();
             self.pieces.push(Piece { start, end, kind });
         }
     }
 
     fn too_long(&mut self, start: usize) {
+        self.seen_value = true;
         self.pieces.push(Piece {
             start,
             end: start + EXCERPT.min(self.record_bytes),
@@ -317,10 +323,13 @@ impl<R: Read> Splitter<R> {
             self.line(start, end);
             self.scanned = end + 1;
         }
-        if self.scanned < self.buffer.len() {
-            self.open = self.open.or(Some(self.scanned));
-            self.scanned = self.buffer.len();
+        let rest = &self.buffer[self.scanned..];
+        if self.open.is_none() && !rest.is_empty() {
+            // Blanks before a value are no part of it, however many chunks they fill.
+            let value = rest.iter().position(|byte| !byte.is_ascii_whitespace());
+            self.open = value.map(|blanks| self.scanned + blanks);
         }
+        self.scanned = self.buffer.len();
     }
 
     fn line(&mut self, start: usize, end: usize) {
@@ -328,13 +337,10 @@ impl<R: Read> Splitter<R> {
         if std::mem::take(&mut self.skipping) {
             return;
         }
-        let line = &self.buffer[start..end];
-        let trimmed = line.trim_ascii();
-        if !trimmed.is_empty() {
-            let start = start + (line.len() - line.trim_ascii_start().len());
-            let end = start + trimmed.len();
+        let length = self.buffer[start..end].trim_ascii_start().len();
+        if length > 0 {
             self.seen_value = true;
-            self.piece(start, end, PieceKind::Record);
+            self.value(end - length, end, PieceKind::Record);
         }
     }
 
@@ -381,8 +387,7 @@ impl<R: Read> Splitter<R> {
         if let Some(start) = self.open.take()
             && !skipped
         {
-            let value = &self.buffer[start..self.scanned];
-            self.piece(start, start + value.trim_ascii_end().len(), kind);
+            self.value(start, self.scanned, kind);
         }
         self.state = State::Between(Last::Value);
     }
