@@ -10,6 +10,7 @@ pub mod report;
 pub mod review;
 pub mod shard;
 pub mod source;
+mod spill;
 pub mod stats;
 pub mod synth;
 pub mod validate;

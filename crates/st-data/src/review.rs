@@ -245,8 +245,7 @@ impl Review {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         fs_err::create_dir_all(folder).map_err(failed)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".stdata-")
+        let mut file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
             .tempfile_in(folder)
             .map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;

@@ -13,6 +13,7 @@ use serde_json::Value;
 use st_data::inventory::{self, Inventory};
 use st_data::ledger::{Ledger, RejectLine, Settings, validate};
 use st_data::registry::{self, Registry};
+use st_data::source::{self, Inputs, RecordFiles, RefusedLine, Target};
 use st_schema::{DatasetFile, Record};
 
 fn schema<T: JsonSchema>(id: &str) -> Value {
@@ -21,11 +22,15 @@ fn schema<T: JsonSchema>(id: &str) -> Value {
     schema
 }
 
-fn all() -> [(&'static str, Value); 6] {
+fn all() -> [(&'static str, Value); 7] {
     [
         ("record", schema::<Record>("record")),
         ("dataset", schema::<DatasetFile>("dataset")),
         ("reject", schema::<RejectLine>("reject")),
+        (
+            "normalize-reject",
+            schema::<RefusedLine<'_>>("normalize-reject"),
+        ),
         ("validate", schema::<Ledger>("validate")),
         ("sources", schema::<Registry>("sources")),
         ("media", schema::<Inventory>("media")),
@@ -104,6 +109,52 @@ fn what_is_written_fits() {
         "dataset",
         &serde_json::json!({"datasets": [{"json_path": "a", "data_folder": "b", "sampling_stategy": "all"}]}),
     );
+}
+
+/// Every record and every refused candidate of every source's raw samples.
+#[test]
+fn what_normalize_writes_fits() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/normalize");
+    let mut settings = source::Settings::shipped().unwrap();
+    settings.splits = source::Splits::All;
+    let (mut records, mut refused) = (0, 0);
+    for &found in source::ALL {
+        let info = found.info();
+        let raw = fixtures.join(info.name).join("raw");
+        let inputs = Inputs::resolve(info, &[raw]).unwrap();
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let target = Target::File(path("records.jsonl"));
+        let mut files = RecordFiles::create(target, path("rejects.jsonl")).unwrap();
+        let account = source::normalize(found, &inputs, &settings, &mut files, |_| ()).unwrap();
+        files.finish().unwrap();
+        let lines = |name: &str| {
+            let text = std::fs::read_to_string(path(name)).unwrap_or_default();
+            let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+            lines.collect::<Vec<Value>>()
+        };
+        let (written, rejects) = (lines("records.jsonl"), lines("rejects.jsonl"));
+        assert_eq!(
+            (written.len() as u64, rejects.len() as u64),
+            (account.written(), account.rejected),
+            "{}",
+            info.name
+        );
+        for record in &written {
+            fits("record", record);
+        }
+        for line in &rejects {
+            fits("normalize-reject", line);
+        }
+        records += written.len();
+        refused += rejects.len();
+    }
+    assert!(records > 100 && refused > 20, "{records} and {refused}");
+    let mut odd =
+        serde_json::json!({"reason": "r", "message": "m", "file": "f", "row": 0, "id": ""});
+    fits("normalize-reject", &odd);
+    odd["rwo"] = 1.into();
+    misses("normalize-reject", &odd);
 }
 
 #[test]

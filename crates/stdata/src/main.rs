@@ -6,6 +6,7 @@ mod environment;
 mod error_line;
 mod exit_status;
 mod globals;
+mod marks;
 mod progress;
 mod whole_file;
 

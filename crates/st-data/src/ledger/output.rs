@@ -86,8 +86,7 @@ impl Pending {
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         fs_err::create_dir_all(folder).map_err(failed)?;
-        let file = tempfile::Builder::new()
-            .prefix(".stdata-")
+        let file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
             .tempfile_in(folder)
             .map_err(failed)?;
         Ok(Self {
@@ -118,21 +117,9 @@ impl Pending {
             .into_inner()
             .map_err(|error| failed(error.into_error()))?;
         file.as_file().sync_all().map_err(failed)?;
-        readable_by_all(file.as_file()).map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(path)
     }
-}
-
-/// Temporary files are private; results are not.
-fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    let _ = file;
-    Ok(())
 }
 
 /// The refused records of one file.

@@ -41,6 +41,9 @@ pub struct Account {
     pub unused: Vec<String>,
     /// The first refused candidate of each reason.
     pub examples: Vec<Example>,
+    /// Why nothing was read at all, and what to do; absent where the source was normalized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 /// One file of a source.
@@ -87,6 +90,21 @@ impl Account {
             source: info.name,
             ..Self::default()
         }
+    }
+
+    /// The account of a source that could not be read.
+    #[must_use]
+    pub fn stopped(info: &Info, why: String) -> Self {
+        Self {
+            stopped: Some(why),
+            ..Self::new(info)
+        }
+    }
+
+    /// Whether something needs a look: a refused candidate, or a source that could not be read.
+    #[must_use]
+    pub const fn needs_a_look(&self) -> bool {
+        self.rejected > 0 || self.stopped.is_some()
     }
 
     pub(super) fn count(&mut self, counted: &Counted<'_>) {
@@ -206,8 +224,14 @@ fn row(out: &mut String, width: usize, account: &Account) {
         repaired,
         rejected,
         left_out,
+        stopped,
         ..
     } = account;
+    if let Some(why) = stopped {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{source:<width$} {:>59}  {why}", "stopped");
+        return;
+    }
     // Writing to a string cannot fail.
     let _ = write!(
         out,

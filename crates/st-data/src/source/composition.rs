@@ -72,7 +72,9 @@ pub fn compose(shares: &[Share], accounts: &[Account], scale: f64) -> Vec<Row> {
         .iter()
         .map(|share| {
             let written = |source: &String| {
-                let account = accounts.iter().find(|account| account.source == source)?;
+                let normalized =
+                    |account: &&Account| account.source == source && account.stopped.is_none();
+                let account = accounts.iter().find(normalized)?;
                 Some(account.tasks.get(&share.task).copied().unwrap_or(0))
             };
             let mut parts: Vec<Part> = share

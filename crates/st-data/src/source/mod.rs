@@ -101,7 +101,7 @@ pub use phrases::{Phrases, Piece, Template};
 pub use reject::{Reject, SourceError};
 pub use run::{Collected, Rejected, Settings, Sink, normalize};
 pub use sides::{Durations, Sides};
-pub use write::{RecordFiles, Target, task_file};
+pub use write::{RecordFiles, RefusedLine, Target, task_file};
 
 use st_schema::Task;
 use st_schema::units::{BoxConvention, TimeConvention};

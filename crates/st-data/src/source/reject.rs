@@ -113,6 +113,8 @@ const fn unit_reason(error: &UnitError) -> &'static str {
 }
 
 /// Why a whole source cannot be read.
+///
+/// [`SourceError::is_of_one_source`] tells what ends one source from what ends a run.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// There is no room for fingerprints.
@@ -192,4 +194,23 @@ pub enum SourceError {
         /// The counts.
         counts: String,
     },
+}
+
+impl SourceError {
+    /// Whether the fault lies in the source's own files, so that other sources can still be read.
+    #[must_use]
+    pub const fn is_of_one_source(&self) -> bool {
+        match self {
+            Self::NoForm { .. }
+            | Self::NoFiles { .. }
+            | Self::NoSide { .. }
+            | Self::Read(_)
+            | Self::Container { .. } => true,
+            Self::Duplicates(_)
+            | Self::Unknown { .. }
+            | Self::Recipe { .. }
+            | Self::Output(_)
+            | Self::Lost { .. } => false,
+        }
+    }
 }

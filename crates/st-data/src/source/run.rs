@@ -1,9 +1,9 @@
 //! One source from its raw files to records: read, convert, judge, count, write.
 
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use st_schema::{FramePlan, Record, Task};
@@ -18,7 +18,9 @@ use super::phrases::Phrases;
 use super::sides::{Durations, Sides};
 use super::{Reject, Source, SourceError};
 use crate::read::{self, Options, PieceKind, Position, Positions, in_parallel};
-use crate::validate::{Duplicates, Fingerprint, Judge, Rule, Verdict};
+use crate::review::{Mark, Review};
+use crate::spill::SpillingMap;
+use crate::validate::{Duplicates, DuplicatesError, Fingerprint, Judge, Rule, Verdict};
 
 /// How sources are normalized.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Settings {
     pub tasks: Option<Vec<Task>>,
     /// This share of the records, chosen by a hash of their names.
     pub share: f64,
+    /// What a person thought of records, if anything; a record is known by what it says when it is written.
+    pub review: Option<Arc<Review>>,
 }
 
 impl Settings {
@@ -53,6 +57,7 @@ impl Settings {
             splits: Splits::default(),
             tasks: None,
             share: 1.0,
+            review: None,
         })
     }
 }
@@ -97,6 +102,8 @@ pub(super) enum Outcome {
         repairs: Vec<&'static str>,
         print: Fingerprint,
         claim: Option<Claimed>,
+        /// Whether a person marked it as one to be fixed.
+        to_fix: bool,
     },
     Refused(Reject),
     LeftOut,
@@ -132,7 +139,7 @@ struct Worked {
 struct Seen {
     duplicates: Duplicates,
     /// By a hash of the media path, what the first record about it said.
-    claims: HashMap<u64, Option<u64>, foldhash::fast::FixedState>,
+    claims: SpillingMap,
 }
 
 impl Seen {
@@ -144,10 +151,17 @@ impl Seen {
     ) -> Result<Option<Reject>, SourceError> {
         if let Some(Claimed { key, path, claim }) = claimed {
             let Claim { value, reason } = *claim;
-            match self.claims.entry(*key) {
-                Entry::Vacant(place) => drop(place.insert(value)),
-                Entry::Occupied(first) if value.is_some() && *first.get() == value => {}
-                Entry::Occupied(_) => {
+            // 0 for a claim that no other record can share.
+            let value = value.map_or(0, |value| value | 1);
+            #[expect(clippy::cast_possible_truncation, reason = "both halves are kept")]
+            let said = ((value >> 32) as u32, value as u32);
+            match self.claims.get(*key).map_err(DuplicatesError::of)? {
+                None => self
+                    .claims
+                    .insert(*key, said)
+                    .map_err(DuplicatesError::of)?,
+                Some(first) if value != 0 && first == said => {}
+                Some(_) => {
                     return Ok(Some(Reject::unusable(
                         reason,
                         format!("an earlier record speaks of {path} already, and says otherwise"),
@@ -189,7 +203,7 @@ pub fn normalize(
     let mut seen = Seen::default();
     for file in &inputs.main {
         let mut batches = Batches::open(&file.path, file.files.container, &settings.options)?;
-        let consumed = std::sync::Arc::clone(&batches.consumed);
+        let consumed = Arc::clone(&batches.consumed);
         let mut told = 0;
         let mut items = 0;
         let read = in_parallel(
@@ -233,6 +247,9 @@ fn full_message(error: &dyn std::error::Error) -> String {
     message
 }
 
+/// What the account notes of a record that a person marked as one to be fixed.
+const TO_FIX: &str = "review-fix: a person marked the record as one to be fixed";
+
 fn take(
     file: &MainFile,
     mut candidate: Candidate,
@@ -250,8 +267,12 @@ fn take(
             json,
             task,
             repairs,
+            to_fix,
             ..
         } => {
+            if *to_fix {
+                account.notes(vec![TO_FIX.into()]);
+            }
             account.count(&Counted::Written {
                 task: *task,
                 repairs,
@@ -319,6 +340,7 @@ impl<'a> Worker<'a> {
             },
             judge: Judge {
                 plan: settings.plan,
+                review: settings.review.clone(),
                 ..Judge::default()
             },
             hasher: foldhash::fast::FixedState::default(),
@@ -403,8 +425,16 @@ impl<'a> Worker<'a> {
             .made
             .into_iter()
             .map(|made| match made {
-                Ok(Made::Draft(draft)) => (draft.id.clone(), self.draft(*draft, item)),
-                Ok(Made::Record(record)) => {
+                Ok(Made::Draft(mut draft)) => {
+                    if draft.id.is_empty() {
+                        draft.id = item.default_id();
+                    }
+                    (draft.id.clone(), self.draft(*draft, item))
+                }
+                Ok(Made::Record(mut record)) => {
+                    if record.id.is_empty() {
+                        record.id = item.default_id().into();
+                    }
                     (record.id.as_str().to_owned(), self.record(*record, item))
                 }
                 Err((id, reject)) => (id, Outcome::Refused(reject)),
@@ -445,9 +475,6 @@ impl<'a> Worker<'a> {
 
     /// A record that was one already.
     fn record(&self, mut record: Record, item: &RawItem<'_>) -> Outcome {
-        if record.id.is_empty() {
-            record.id = item.default_id().into();
-        }
         let Some(task) = record.task else {
             return Outcome::Refused(Reject::shape("the record names no task"));
         };
@@ -460,10 +487,7 @@ impl<'a> Worker<'a> {
         self.judged(task, record, Vec::new(), None)
     }
 
-    fn draft(&self, mut draft: Draft, item: &RawItem<'_>) -> Outcome {
-        if draft.id.is_empty() {
-            draft.id = item.default_id();
-        }
+    fn draft(&self, draft: Draft, item: &RawItem<'_>) -> Outcome {
         if !self.wanted(draft.task, &draft.id) {
             return Outcome::LeftOut;
         }
@@ -491,6 +515,7 @@ impl<'a> Worker<'a> {
     ) -> Outcome {
         let kept = record.clone();
         let judged = self.judge.record(record);
+        let to_fix = judged.mark == Some(Mark::Fix);
         let record = match judged.verdict {
             Some(Verdict::Kept) => kept,
             Some(Verdict::Repaired(record)) => {
@@ -525,6 +550,7 @@ impl<'a> Worker<'a> {
                 repairs,
                 print,
                 claim,
+                to_fix,
             },
             Err(error) => Outcome::Refused(Reject::Shape(error.to_string())),
         }

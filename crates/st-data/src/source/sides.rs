@@ -187,6 +187,9 @@ fn one(path: &Path, container: Container) -> Result<Value, SourceError> {
     Ok(found)
 }
 
+/// Media files whose length is remembered, so that memory stays flat; beyond that some are looked at again.
+const REMEMBERED: usize = 1 << 17;
+
 /// Lengths of media files in seconds, by path, file name, or name without ending.
 #[derive(Clone, Debug, Default)]
 pub struct Durations {
@@ -261,7 +264,11 @@ impl Durations {
             }
         });
         let seconds = seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
-        lock().insert(path.to_owned(), seconds);
+        let mut known = lock();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(path.to_owned(), seconds);
         seconds
     }
 

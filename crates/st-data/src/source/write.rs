@@ -1,8 +1,10 @@
 //! What a run writes: records, by task where that is asked for, and refused candidates. Whole or not at all.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use st_schema::Task;
 
@@ -47,20 +49,29 @@ struct Records {
     written: u64,
 }
 
-/// A line of the file of refused candidates.
-#[derive(Debug, Serialize)]
-struct RejectLine<'a> {
-    reason: &'static str,
-    message: String,
-    file: &'a str,
-    row: u64,
+/// A line of the file of refused candidates, `rejects/normalize-<source>.jsonl`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedLine<'a> {
+    /// The reason's name in the ledger.
+    pub reason: &'static str,
+    /// What exactly is wrong.
+    pub message: String,
+    /// The raw file.
+    pub file: &'a str,
+    /// Which item of the file, from 0.
+    pub row: u64,
+    /// The item's name in its map.
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
+    pub key: Option<&'a str>,
+    /// The line in the unpacked file, from 1, in files that are lists of JSON values.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
+    pub line: Option<u64>,
+    /// The byte in the unpacked file, from 0, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    byte: Option<u64>,
-    id: &'a str,
+    pub byte: Option<u64>,
+    /// The record's name, as far as it got one.
+    pub id: &'a str,
 }
 
 impl Records {
@@ -143,25 +154,25 @@ impl RecordFiles {
 
 impl Sink for RecordFiles {
     fn record(&mut self, task: Task, json: &[u8]) -> Result<(), SourceError> {
-        let key = match &self.target {
+        let key = match self.target {
             Target::File(_) => None,
-            Target::ByTask { folder, source } => {
-                let key = Some(task);
-                if !self.records.contains_key(&key) {
-                    let path = folder.join(task_file(source, task));
-                    self.records.insert(key, Records::create(path)?);
-                }
-                key
-            }
+            Target::ByTask { .. } => Some(task),
         };
-        self.records
-            .get_mut(&key)
-            .map_or(Ok(()), |records| records.write(json))
+        match self.records.entry(key) {
+            Entry::Occupied(records) => records.into_mut().write(json),
+            Entry::Vacant(place) => {
+                let path = match &self.target {
+                    Target::File(path) => path.clone(),
+                    Target::ByTask { folder, source } => folder.join(task_file(source, task)),
+                };
+                place.insert(Records::create(path)?).write(json)
+            }
+        }
     }
 
     fn reject(&mut self, rejected: &Rejected<'_>) -> Result<(), SourceError> {
         self.rejected = true;
-        let line = RejectLine {
+        let line = RefusedLine {
             reason: rejected.reject.reason(),
             message: rejected.reject.to_string(),
             file: rejected.file,

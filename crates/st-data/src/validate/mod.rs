@@ -253,8 +253,16 @@ impl Judge {
             Severity::Warn | Severity::Off => Verdict::Kept,
         });
         if let Some(Verdict::Repaired(record)) = &judged.verdict {
-            // What is written is what may repeat another record.
+            // What is written is what may repeat another record, and what a mark may have been given to.
             judged.fingerprint = Some(Fingerprint::of(record));
+            if judged.mark.is_none() {
+                let mut notebook = Notebook {
+                    severities: &self.severities,
+                    findings,
+                };
+                judged.mark = self.heed(record, &mut notebook);
+                findings = notebook.findings;
+            }
         }
         judged.findings = findings;
     }

@@ -95,7 +95,8 @@ fn media_placeholder(record: &mut Record) {
         .iter_mut()
         .find(|turn| turn.from == Role::Human)
     {
-        turn.value = format!("{due}\n{}", turn.value);
+        // A space beside a placeholder that was taken out goes with it.
+        turn.value = format!("{due}\n{}", turn.value.trim_start());
     }
 }
 

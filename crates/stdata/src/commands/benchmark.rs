@@ -1,10 +1,8 @@
 //! `stdata benchmark`: evaluation files from the raw files that they were once made from.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Serialize;
 use st_data::read::Options;
 use st_data::source::benchmark::{Benchmark, Choice, write};
@@ -12,6 +10,7 @@ use st_data::source::{self, Account, Inputs, table};
 
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::whole_file::write_whole;
 
 /// Flags of `stdata benchmark`.
 #[derive(Debug, clap::Args)]
@@ -139,19 +138,4 @@ fn text(account: &Account) -> String {
         );
     }
     text
-}
-
-/// Writes a file under a temporary name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let failed = || format!("cannot write {}", path.display());
-    std::fs::create_dir_all(folder).with_context(failed)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
 }

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Serialize;
 use st_data::dataset::{Input, find_dataset_files, inputs};
 use st_data::inventory::link::{self, Made, Mode, Plan, Pool};
@@ -14,6 +13,7 @@ use st_data::registry;
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
 use crate::progress::Progress;
+use crate::whole_file::write_whole;
 
 /// Flags of `stdata media`.
 #[derive(Debug, clap::Args)]
@@ -282,18 +282,4 @@ fn list_missing(args: &MissingArgs, globals: &Globals) -> anyhow::Result<ExitSta
         ));
     }
     Ok(status(left_out == 0))
-}
-
-/// Writes a file under a temporary name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let failed = || format!("cannot write {}", path.display());
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.as_file().sync_all().with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
 }

@@ -4,18 +4,17 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::ensure;
 use serde::Serialize;
 use st_data::dataset::{find_dataset_files, inputs, is_dataset_file, read_dataset_file};
 use st_data::ledger::{Ledger, Settings, validate, write_fixed_dataset};
 use st_data::read::Options;
 use st_data::report;
-use st_data::review::Review;
 use st_data::validate::MediaDepth;
 use st_schema::FramePlan;
 
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::marks::marks;
 use crate::progress::Progress;
 use crate::whole_file::write_whole;
 
@@ -89,7 +88,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         rejects: Some(globals.root.join("rejects")),
         fix: args.fix,
         examples: args.examples,
-        review: Some(Arc::new(review(args.review.as_deref(), globals)?)),
+        review: Some(Arc::new(marks(args.review.as_deref(), globals)?)),
     };
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
     let total = inputs.iter().map(|input| size(&input.annotations)).sum();
@@ -136,19 +135,6 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     } else {
         ExitStatus::Done
     })
-}
-
-/// The marks that a flag names, which must exist, or those of the data root.
-fn review(named: Option<&Path>, globals: &Globals) -> anyhow::Result<Review> {
-    if let Some(path) = named {
-        ensure!(path.exists(), "{} does not exist", path.display());
-    }
-    let kept = globals.root.join(Review::FILE);
-    let review = Review::load(named.unwrap_or(&kept))?;
-    if !review.is_empty() {
-        globals.say(format!("{} marked records are honoured", review.len()));
-    }
-    Ok(review)
 }
 
 fn tell(globals: &Globals, ledger: &Ledger, html: &Path, fixed: &[PathBuf]) {

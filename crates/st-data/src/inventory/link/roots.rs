@@ -48,7 +48,9 @@ impl LinkRoots {
         if all == before {
             return Ok(());
         }
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        let file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
+            .tempfile_in(folder)
+            .map_err(failed)?;
         serde_json::to_writer_pretty(&file, &all).map_err(|error| failed(error.into()))?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;

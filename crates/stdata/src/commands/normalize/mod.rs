@@ -1,27 +1,31 @@
 //! `stdata normalize`: raw annotations of a source to records.
 
-use std::fmt::Write as _;
+mod told;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use serde::Serialize;
 use st_data::read::Options;
 use st_data::registry::{self, Share};
 use st_data::source::{
-    self, ALL, Account, Inputs, Phrases, RecordFiles, Row, Settings, Source, SourceError, Splits,
-    Target, normalize, table,
+    self, ALL, Account, Info, Inputs, Phrases, RecordFiles, Settings, Source, SourceError, Splits,
+    Target, normalize,
 };
 use st_schema::{FramePlan, Task};
 
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::marks::marks;
 use crate::progress::Progress;
+use told::{Told, list, report};
 
 /// Flags of `stdata normalize`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Every item becomes records or is refused with a reason; the counts are asserted to add up. Refused ones go to\n\
-                  ROOT/rejects/normalize-SOURCE.jsonl. docs/adding-a-source.md tells how to add a source.\n\n\
+                  ROOT/rejects/normalize-SOURCE.jsonl. A source that --all cannot read is told in the table, and the others\n\
+                  go on. docs/adding-a-source.md tells how to add a source.\n\n\
                   Example:\n  stdata normalize --source charades_sta raw/charades_sta --out data/annotations/charades.json\n  \
                   stdata normalize --all raw --out data/annotations\n  stdata normalize --explain didemo"
 )]
@@ -77,6 +81,9 @@ pub(crate) struct Args {
     /// Frames of the plan that tubes have boxes for
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     frames: u32,
+    /// Marks of `stdata browse`, honoured [default: ROOT/review.jsonl where it exists]
+    #[arg(long, value_name = "FILE")]
+    review: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -133,20 +140,11 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         composition: &composition,
     };
     globals.emit(&told, report(&accounts, &composition))?;
-    Ok(if accounts.iter().any(|account| account.rejected > 0) {
+    Ok(if accounts.iter().any(Account::needs_a_look) {
         ExitStatus::NeedsALook
     } else {
         ExitStatus::Done
     })
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Told<'a> {
-    /// The ledger, source by source.
-    sources: &'a [Account],
-    /// The paper's table beside what was written; empty without --all.
-    composition: &'a [Row],
 }
 
 /// The counts that stage files draw.
@@ -186,10 +184,11 @@ fn settings(args: &Args, globals: &Globals) -> anyhow::Result<Settings> {
     };
     settings.share = args.share;
     settings.tasks = (!args.tasks.is_empty()).then(|| args.tasks.clone());
+    settings.review = Some(Arc::new(marks(args.review.as_deref(), globals)?));
     Ok(settings)
 }
 
-/// Every source with a folder of its name.
+/// Every source with a folder of its name. One that cannot be read is told in its account, and the others go on.
 fn every(
     folder: &Path,
     settings: &Settings,
@@ -204,26 +203,26 @@ fn every(
         if !own.is_dir() {
             continue;
         }
-        let tables = info.with.iter().map(|name| folder.join(name));
-        let tables: Vec<PathBuf> = tables.filter(|path| path.is_dir()).collect();
-        let inputs = match Inputs::resolve_beside(info, &[own], &tables) {
-            Ok(inputs) => inputs,
-            // A folder that holds only tables for another source.
-            Err(SourceError::NoFiles { path, .. }) => {
-                globals.say(format!("{}: nothing to normalize", path.display()));
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let target = Target::ByTask {
-            folder: out.to_owned(),
-            source: info.name,
-        };
         let mut settings = settings.clone();
         if let Some(media) = media {
             settings.durations.probe_in(&media.join(info.name));
         }
-        accounts.push(one(found, &inputs, &settings, target, globals)?);
+        let target = Target::ByTask {
+            folder: out.to_owned(),
+            source: info.name,
+        };
+        let read = Inputs::resolve_beside(info, &[own], &tables(info, folder))
+            .and_then(|inputs| one(found, &inputs, &settings, target, globals));
+        match read {
+            Ok(account) => accounts.push(account),
+            Err(SourceError::NoFiles { path, .. }) if lends_tables(info) => {
+                globals.say(format!("{}: nothing to normalize", path.display()));
+            }
+            Err(error) if error.is_of_one_source() => {
+                accounts.push(Account::stopped(info, remedy(error, info, folder)));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     if accounts.is_empty() {
         bail!(
@@ -234,6 +233,35 @@ fn every(
     Ok(accounts)
 }
 
+/// The folders of other sources that hold tables for this one.
+fn tables(info: &Info, folder: &Path) -> Vec<PathBuf> {
+    let tables = info.with.iter().map(|name| folder.join(name));
+    tables.filter(|path| path.is_dir()).collect()
+}
+
+/// Whether a folder of this source may hold nothing but tables for another one.
+fn lends_tables(info: &Info) -> bool {
+    ALL.iter()
+        .any(|other| other.info().with.contains(&info.name))
+}
+
+/// Why a source of `--all` was not read, and what to do, on one line.
+fn remedy(error: SourceError, info: &Info, folder: &Path) -> String {
+    match error {
+        SourceError::NoSide { side, pattern, .. } => {
+            let names = std::iter::once(info.name).chain(info.with.iter().copied());
+            let places: Vec<String> = names
+                .map(|name| folder.join(name).display().to_string())
+                .collect();
+            format!(
+                "the table {side} ({pattern}) is missing: put it into {}, then run again",
+                places.join(" or ")
+            )
+        }
+        error => format!("{:#}", anyhow::Error::from(error)),
+    }
+}
+
 /// One source.
 fn one(
     found: &'static dyn Source,
@@ -241,7 +269,7 @@ fn one(
     settings: &Settings,
     target: Target,
     globals: &Globals,
-) -> anyhow::Result<Account> {
+) -> Result<Account, SourceError> {
     let name = found.info().name;
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
     let total = inputs.main.iter().map(|file| size(&file.path)).sum();
@@ -258,70 +286,4 @@ fn one(
     account.unused.clone_from(&inputs.unused);
     files.finish()?;
     Ok(account)
-}
-
-/// One line of `--list`.
-#[derive(Serialize)]
-struct Listed {
-    name: &'static str,
-    tasks: &'static [Task],
-    about: &'static str,
-}
-
-fn list(globals: &Globals) -> anyhow::Result<ExitStatus> {
-    let listed: Vec<Listed> = ALL
-        .iter()
-        .map(|source| source.info())
-        .map(|info| Listed {
-            name: info.name,
-            tasks: info.tasks,
-            about: info.about,
-        })
-        .collect();
-    let mut text = String::new();
-    for one in &listed {
-        let tasks: Vec<&str> = one.tasks.iter().map(|task| task.as_str()).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{:<20} {:<22} {}",
-            one.name,
-            tasks.join(" "),
-            one.about
-        );
-    }
-    globals.emit(&listed, text.trim_end())?;
-    Ok(ExitStatus::Done)
-}
-
-/// The ledger, the paper's table beside it, and for each source what to look at.
-fn report(accounts: &[Account], composition: &[Row]) -> String {
-    let mut text = table(accounts);
-    text.push('\n');
-    if !composition.is_empty() {
-        let _ = writeln!(text, "\n{}", source::composition_table(composition));
-    }
-    for account in accounts {
-        for file in &account.files {
-            let _ = write!(
-                text,
-                "\n{}: {} read as {} ({})",
-                account.source, file.file, file.form, file.means
-            );
-        }
-        for (note, count) in &account.notes {
-            let _ = write!(text, "\n{}: {note} ({count} times)", account.source);
-        }
-        for example in &account.examples {
-            let _ = write!(
-                text,
-                "\n{}: {} {}, item {}: {}",
-                account.source, example.reason, example.file, example.row, example.message
-            );
-        }
-        for name in &account.unused {
-            let _ = write!(text, "\n{}: {name} is not used", account.source);
-        }
-    }
-    text
 }
