@@ -1,5 +1,7 @@
 //! Follows `docs/adding-a-source.md`: its adapter is compiled as it stands there, its samples become the records that it names.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what should not be")]
+
 use std::path::PathBuf;
 
 use serde_json::Value;

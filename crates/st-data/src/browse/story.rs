@@ -319,6 +319,7 @@ fn corners(tokens: &[Token]) -> Option<[f64; 4]> {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "numbers are passed on as they are")]
 mod tests {
     use super::*;
 

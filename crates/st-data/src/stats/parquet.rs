@@ -566,6 +566,7 @@ impl Column {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "a number is read as it was written")]
 mod tests {
     use super::*;
     use parquet::file::reader::{FileReader, SerializedFileReader};
