@@ -6,6 +6,7 @@ use std::path::Path;
 use st_schema::{FramePlan, Frames};
 
 use crate::picture::Shaper;
+use crate::resize::Order;
 use crate::{Limits, MediaError, Probe, Video};
 
 /// What happens to a clip some of whose frames are missing or damaged.
@@ -113,6 +114,27 @@ impl ClipRequest {
     pub fn visit(
         &self,
         path: &Path,
+        each: impl FnMut(&[u8], (u32, u32)),
+    ) -> Result<ClipOutline, MediaError> {
+        self.visit_as(Order::Pixels, path, each)
+    }
+
+    /// As [`ClipRequest::visit`], with the colours apart: each frame is `[3, height, width]`.
+    ///
+    /// # Errors
+    /// As [`ClipRequest::visit`].
+    pub fn visit_planes(
+        &self,
+        path: &Path,
+        each: impl FnMut(&[u8], (u32, u32)),
+    ) -> Result<ClipOutline, MediaError> {
+        self.visit_as(Order::Planes, path, each)
+    }
+
+    fn visit_as(
+        &self,
+        order: Order,
+        path: &Path,
         mut each: impl FnMut(&[u8], (u32, u32)),
     ) -> Result<ClipOutline, MediaError> {
         let mut video = Video::open(path, &self.limits)?;
@@ -130,7 +152,7 @@ impl ClipRequest {
         let (mut rgb, mut taken) = (Vec::new(), Vec::new());
         let lost = video.visit(&wanted, |index, seconds, picture| {
             rgb.clear();
-            let size = shaper.shape(picture, &mut rgb)?;
+            let size = shaper.shape(picture, order, &mut rgb)?;
             each(&rgb, size);
             taken.push((index, seconds));
             Ok(())

@@ -14,6 +14,7 @@ use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
 use ffmpeg_next::util::color::{Range, Space};
 
 use crate::color::{ChromaRow, YuvToRgb, matrix};
+use crate::resize::Order;
 use crate::{MediaError, Orientation, Resizer};
 
 /// A picture as the decoder gave it: planes in the stream's pixel format, not yet turned as it is displayed.
@@ -69,7 +70,7 @@ impl<'a> Picture<'a> {
     /// When FFmpeg cannot convert the pixel format.
     pub fn rgb(&self) -> Result<Vec<u8>, MediaError> {
         let mut rgb = Vec::new();
-        Shaper::new(None).shape(self, &mut rgb)?;
+        Shaper::new(None).shape(self, Order::Pixels, &mut rgb)?;
         Ok(rgb)
     }
 
@@ -137,10 +138,11 @@ impl Shaper {
         }
     }
 
-    /// Appends the RGB bytes of `picture` to `out` and returns their width and height.
+    /// Appends the RGB bytes of `picture` to `out`, laid as `order` says, and returns their width and height.
     pub(crate) fn shape(
         &mut self,
         picture: &Picture<'_>,
+        order: Order,
         out: &mut Vec<u8>,
     ) -> Result<(u32, u32), MediaError> {
         let shown = picture.size();
@@ -148,7 +150,7 @@ impl Shaper {
         let planar = matches!(picture.frame.format(), Pixel::YUV420P | Pixel::YUVJ420P);
         self.prepare(shown, size);
         if planar && picture.orientation.is_upright() {
-            self.shape_planar(picture, out);
+            self.shape_planar(picture, order, out);
             return Ok(size);
         }
         let (width, height) = picture.stored_size();
@@ -166,8 +168,8 @@ impl Shaper {
         });
         let upright = turned.as_deref().unwrap_or(&rgb);
         match &mut self.resizer {
-            Some((resizer, _)) => resizer.rgb(upright, out),
-            None => out.extend_from_slice(upright),
+            Some((resizer, _)) => resizer.rgb_as(order, upright, out),
+            None => append(upright, order, out),
         }
         self.unturned = rgb;
         Ok(size)
@@ -181,14 +183,17 @@ impl Shaper {
         }
     }
 
-    fn shape_planar(&mut self, picture: &Picture<'_>, out: &mut Vec<u8>) {
+    fn shape_planar(&mut self, picture: &Picture<'_>, order: Order, out: &mut Vec<u8>) {
         let Some((resizer, _)) = &mut self.resizer else {
-            rgb_of_planar(picture, &mut self.chroma, out);
+            self.unturned.clear();
+            rgb_of_planar(picture, &mut self.chroma, &mut self.unturned);
+            append(&self.unturned, order, out);
             return;
         };
         let rows = PlanarRows::new(picture);
         let chroma = &mut self.chroma;
         resizer.planar(
+            order,
             out,
             #[inline(always)]
             |y, row| {
@@ -287,6 +292,18 @@ impl<'a> PlanarRows<'a> {
             &data[stride * y..]
         };
         (row(0, y), row(1, y / 2), row(2, y / 2))
+    }
+}
+
+/// Appends pixels, `[height, width, 3]`, laid as `order` says.
+fn append(rgb: &[u8], order: Order, out: &mut Vec<u8>) {
+    match order {
+        Order::Pixels => out.extend_from_slice(rgb),
+        Order::Planes => {
+            for color in 0..3 {
+                out.extend(rgb.iter().skip(color).step_by(3));
+            }
+        }
     }
 }
 

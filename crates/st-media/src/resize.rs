@@ -15,8 +15,17 @@ use crate::color::PlanarRow;
 
 /// Fractional bits of a weight.
 const PRECISION: u32 = 22;
-/// Rows that are filtered side by side in the horizontal pass.
+/// Rows that are filtered side by side in the horizontal pass, and columns in the vertical one.
 const BLOCK: usize = 16;
+
+/// How the colours of a picture lie in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// `[height, width, 3]`
+    Pixels,
+    /// `[3, height, width]`
+    Planes,
+}
 
 /// The taps of all outputs along one axis.
 #[derive(Debug)]
@@ -110,7 +119,6 @@ pub struct Resizer {
     narrow: Vec<u8>,
     /// `[3][output width]`: a finished row.
     finished: Vec<u8>,
-    sums: Vec<i32>,
     arch: Arch,
 }
 
@@ -136,7 +144,6 @@ impl Resizer {
             filtered: vec![0; BLOCK * output.0],
             narrow: vec![0; 3 * input.1 * output.0],
             finished: vec![0; 3 * output.0],
-            sums: vec![0; output.0],
             arch: Arch::new(),
         }
     }
@@ -152,13 +159,18 @@ impl Resizer {
     /// # Panics
     /// When `rgb` does not have the input's size.
     pub fn rgb(&mut self, rgb: &[u8], out: &mut Vec<u8>) {
+        self.rgb_as(Order::Pixels, rgb, out);
+    }
+
+    /// As [`Resizer::rgb`], with the result in `order`.
+    pub(crate) fn rgb_as(&mut self, order: Order, rgb: &[u8], out: &mut Vec<u8>) {
         let width = self.input.0;
         assert_eq!(
             rgb.len(),
             3 * width * self.input.1,
             "the picture is not of the stated size"
         );
-        self.planar(out, |y, row| {
+        self.planar(order, out, |y, row| {
             for (x, pixel) in rgb[3 * width * y..3 * width * (y + 1)]
                 .chunks_exact(3)
                 .enumerate()
@@ -171,10 +183,16 @@ impl Resizer {
     }
 
     /// Resizes a picture whose rows are written by `fill(y, row)`; called once for each row, from the top.
-    pub(crate) fn planar(&mut self, out: &mut Vec<u8>, fill: impl FnMut(usize, PlanarRow<'_>)) {
+    pub(crate) fn planar(
+        &mut self,
+        order: Order,
+        out: &mut Vec<u8>,
+        fill: impl FnMut(usize, PlanarRow<'_>),
+    ) {
         let arch = self.arch;
         arch.dispatch(Resize {
             resizer: self,
+            order,
             fill,
             out,
         });
@@ -219,7 +237,9 @@ impl Resizer {
                     sums[lane] += i32::from(values[lane]) * weight;
                 }
             }
-            *filtered = sums.map(round);
+            for lane in 0..BLOCK {
+                filtered[lane] = round(sums[lane]);
+            }
         }
         let narrow = &mut self.narrow[color * height * out_width..][top * out_width..];
         let narrow = &mut narrow[..rows * out_width];
@@ -237,43 +257,68 @@ impl Resizer {
         }
     }
 
-    /// Filters along y and puts the colours side by side.
+    /// Filters along y and lays the colours as `order` says.
     #[inline(always)]
-    fn finish(&mut self, out: &mut Vec<u8>) {
+    fn finish(&mut self, order: Order, out: &mut Vec<u8>) {
         let height = self.input.1;
         let (out_width, out_height) = self.output;
         let start = out.len();
         out.resize(start + 3 * out_width * out_height, 0);
+        let out = &mut out[start..];
         for y in 0..out_height {
             let (first, weights) = self.vertical.of(y);
             for color in 0..3 {
-                let sums = &mut self.sums[..out_width];
-                sums.fill(1 << (PRECISION - 1));
                 let from = (color * height + first) * out_width;
-                for (weight, row) in weights
-                    .iter()
-                    .zip(self.narrow[from..].chunks_exact(out_width))
-                {
-                    for (sum, value) in sums.iter_mut().zip(row) {
-                        *sum += i32::from(*value) * weight;
-                    }
-                }
-                for (value, sum) in self.finished[color * out_width..]
-                    .iter_mut()
-                    .zip(sums.iter())
-                {
-                    *value = round(*sum);
-                }
+                let rows = &self.narrow[from..from + weights.len() * out_width];
+                let at = match order {
+                    Order::Pixels => color * out_width,
+                    Order::Planes => (color * out_height + y) * out_width,
+                };
+                let row = match order {
+                    Order::Pixels => &mut self.finished[at..at + out_width],
+                    Order::Planes => &mut out[at..at + out_width],
+                };
+                mix_rows(rows, weights, row);
             }
-            let (red, rest) = self.finished.split_at(out_width);
-            let (green, blue) = rest.split_at(out_width);
-            let at = start + 3 * out_width * y;
-            for (x, pixel) in out[at..at + 3 * out_width].chunks_exact_mut(3).enumerate() {
-                pixel[0] = red[x];
-                pixel[1] = green[x];
-                pixel[2] = blue[x];
+            if order == Order::Pixels {
+                let (red, rest) = self.finished.split_at(out_width);
+                let (green, blue) = rest.split_at(out_width);
+                let at = 3 * out_width * y;
+                for (x, pixel) in out[at..at + 3 * out_width].chunks_exact_mut(3).enumerate() {
+                    pixel[0] = red[x];
+                    pixel[1] = green[x];
+                    pixel[2] = blue[x];
+                }
             }
         }
+    }
+}
+
+/// The weighted sum of `rows`, which lie one after the other and are as long as `out`; the sums of a block of columns stay in
+/// registers.
+#[inline(always)]
+fn mix_rows(rows: &[u8], weights: &[i32], out: &mut [u8]) {
+    let width = out.len();
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let start = blocks.len() * BLOCK;
+    for (at, block) in blocks.iter_mut().enumerate() {
+        let mut sums = [1 << (PRECISION - 1); BLOCK];
+        for (weight, row) in weights.iter().zip(rows.chunks_exact(width)) {
+            let values = &row[at * BLOCK..(at + 1) * BLOCK];
+            for lane in 0..BLOCK {
+                sums[lane] += i32::from(values[lane]) * weight;
+            }
+        }
+        for lane in 0..BLOCK {
+            block[lane] = round(sums[lane]);
+        }
+    }
+    for (x, value) in rest.iter_mut().enumerate() {
+        let mut sum = 1 << (PRECISION - 1);
+        for (weight, row) in weights.iter().zip(rows.chunks_exact(width)) {
+            sum += i32::from(row[start + x]) * weight;
+        }
+        *value = round(sum);
     }
 }
 
@@ -297,29 +342,46 @@ fn turn(block: &[u8], turned: &mut [u8], width: usize) {
     }
 }
 
-/// Rows to columns, by laying the upper half between the lower four times; each step is a few vector instructions.
+/// Rows to columns, by laying the lower half between the upper four times.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn transpose(square: &[[u8; BLOCK]; BLOCK]) -> [[u8; BLOCK]; BLOCK] {
+    use std::arch::x86_64::{__m128i, _mm_unpackhi_epi8, _mm_unpacklo_epi8};
+
     const HALF: usize = BLOCK / 2;
-    let mut rows = *square;
+    let mut rows: [__m128i; BLOCK] = pulp::bytemuck::cast(*square);
     for _ in 0..BLOCK.ilog2() {
-        let mut next = [[0; BLOCK]; BLOCK];
+        let mut next = rows;
         for i in 0..HALF {
-            for at in 0..HALF {
-                next[2 * i][2 * at] = rows[i][at];
-                next[2 * i][2 * at + 1] = rows[i + HALF][at];
-                next[2 * i + 1][2 * at] = rows[i][at + HALF];
-                next[2 * i + 1][2 * at + 1] = rows[i + HALF][at + HALF];
+            #[expect(unsafe_code, reason = "the compiler does not find these two by itself")]
+            // SAFETY: they take SSE2, which every x86-64 has.
+            unsafe {
+                next[2 * i] = _mm_unpacklo_epi8(rows[i], rows[i + HALF]);
+                next[2 * i + 1] = _mm_unpackhi_epi8(rows[i], rows[i + HALF]);
             }
         }
         rows = next;
     }
-    rows
+    pulp::bytemuck::cast(rows)
+}
+
+/// Rows to columns.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn transpose(square: &[[u8; BLOCK]; BLOCK]) -> [[u8; BLOCK]; BLOCK] {
+    let mut columns = [[0; BLOCK]; BLOCK];
+    for (y, row) in square.iter().enumerate() {
+        for (x, value) in row.iter().enumerate() {
+            columns[x][y] = *value;
+        }
+    }
+    columns
 }
 
 /// One resize, compiled for each level of vector instructions.
 struct Resize<'a, F> {
     resizer: &'a mut Resizer,
+    order: Order,
     fill: F,
     out: &'a mut Vec<u8>,
 }
@@ -330,7 +392,7 @@ impl<F: FnMut(usize, PlanarRow<'_>)> WithSimd for Resize<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) {
         self.resizer.shrink_rows(&mut self.fill);
-        self.resizer.finish(self.out);
+        self.resizer.finish(self.order, self.out);
     }
 }
 
@@ -360,6 +422,35 @@ pub fn resize(frames: &Frames, width: u32, height: u32) -> Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transposing_makes_rows_columns() {
+        let mut square = [[0; BLOCK]; BLOCK];
+        for (at, value) in (0..=255).zip(square.as_flattened_mut()) {
+            *value = at;
+        }
+        let columns = transpose(&square);
+        for (y, row) in square.iter().enumerate() {
+            for (x, value) in row.iter().enumerate() {
+                assert_eq!(columns[x][y], *value);
+            }
+        }
+    }
+
+    #[test]
+    fn planes_are_the_pixels_apart() {
+        let rgb: Vec<u8> = (0..3 * 50 * 40_u32)
+            .map(|i| (i * 89).to_le_bytes()[1])
+            .collect();
+        let (mut pixels, mut planes) = (Vec::new(), Vec::new());
+        let mut resizer = Resizer::new((50, 40), (37, 52));
+        resizer.rgb_as(Order::Pixels, &rgb, &mut pixels);
+        resizer.rgb_as(Order::Planes, &rgb, &mut planes);
+        let apart: Vec<u8> = (0..3)
+            .flat_map(|color| pixels.iter().copied().skip(color).step_by(3))
+            .collect();
+        assert_eq!(planes, apart);
+    }
 
     #[test]
     fn the_same_size_changes_nothing() {

@@ -141,7 +141,9 @@ impl Job {
             Ok(encoder) => encoder,
             Err(error) => return Ok(Err(error)),
         };
-        let outline = request.visit(&self.file, |rgb, _| jpegs.push(encoder.encode(rgb)))?;
+        let outline = request.visit_planes(&self.file, |planes, _| {
+            jpegs.push(encoder.encode_planes(planes));
+        })?;
         let (facts, shown) = self.facts_of(&outline);
         let jpegs: Result<Vec<Vec<u8>>, ShardError> = jpegs.into_iter().collect();
         Ok(jpegs.and_then(|jpegs| Payload::new(&facts, &jpegs, &shown, self.size())))
