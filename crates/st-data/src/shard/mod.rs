@@ -18,7 +18,7 @@ pub use job::{ClipMaker, InProcess, Job, JobLimits, serve};
 pub use plan::{ClipPlan, PlannedClip};
 pub use process::{WorkerCommand, WorkerProcess};
 pub use run::{Event, Task, run};
-pub use sheet::{Marks, contact_sheet};
+pub use sheet::{Marks, Tile, contact_sheet};
 
 /// Why sharding stopped. Faults of single media files are no errors but rejects.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! A contact sheet: a clip's frames side by side, with its records' spans and boxes drawn in.
 
+use font8x8::{BASIC_FONTS, UnicodeFonts};
 use st_schema::{Axis, Frames, Record, Side, text};
 
 /// What a record says about times and places, as fractions of clip and picture.
@@ -67,43 +68,69 @@ impl Marks {
     }
 }
 
-/// Lays frames out in rows of `columns`, each `tile` pixels wide and high: boxes in green (those with a time on the
-/// frame nearest to it), a green bar under frames within a span. `times` are the frames' fractions of the clip.
+/// One frame of a sheet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tile {
+    /// Its time as a fraction of the clip.
+    pub time: f64,
+    /// What is written below it.
+    pub words: String,
+}
+
+/// Lays frames out in rows of `columns`, each `size` (width, height) pixels large, with its words below. Every record has a
+/// colour of its own: its boxes (those with a time on the frame nearest to it), and a bar below the frames within its spans.
 ///
 /// # Panics
-/// When there is not one time for each frame, or `columns` or `tile` is 0.
+/// When there is not one tile for each frame, or `columns` or a side of `size` is 0.
 #[must_use]
 pub fn contact_sheet(
     frames: &Frames,
-    times: &[f64],
+    tiles: &[Tile],
     marks: &[Marks],
     columns: usize,
-    tile: u32,
+    size: (u32, u32),
 ) -> Frames {
-    assert_eq!(times.len(), frames.count, "one time for each frame");
-    let small = st_media::resize(frames, tile, tile);
-    let side = tile as usize;
+    assert_eq!(tiles.len(), frames.count, "one tile for each frame");
+    let small = st_media::resize(frames, size.0, size.1);
+    let (wide, high) = (small.width, small.height);
+    let lanes = marks
+        .iter()
+        .filter(|mark| !mark.spans.is_empty())
+        .count()
+        .min(LANES);
+    let strip = LETTER + 4 + lanes * LANE;
     let rows = frames.count.div_ceil(columns);
     let columns = columns.min(frames.count.max(1));
     let (width, height) = (
-        columns * (side + GAP) + GAP,
-        rows * (side + BAR + GAP) + GAP,
+        columns * (wide + GAP) + GAP,
+        rows * (high + strip + GAP) + GAP,
     );
     let mut sheet = Sheet {
         width,
-        rgb: vec![32; 3 * width * height],
+        rgb: GROUND.repeat(width * height),
     };
-    for (at, time) in times.iter().enumerate() {
-        let left = GAP + at % columns * (side + GAP);
-        let top = GAP + at / columns * (side + BAR + GAP);
-        sheet.paste(small.frame(at), side, left, top);
-        for mark in marks {
-            if mark.spans.iter().any(|[a, b]| a <= time && time <= b) {
-                sheet.fill(left, top + side + 1, side, BAR - 2);
+    let moments: Vec<f64> = tiles.iter().map(|tile| tile.time).collect();
+    for (at, tile) in tiles.iter().enumerate() {
+        let left = GAP + at % columns * (wide + GAP);
+        let top = GAP + at / columns * (high + strip + GAP);
+        sheet.paste(small.frame(at), wide, left, top);
+        let fitting = tile.words.chars().take(wide / LETTER);
+        sheet.text(left, top + high + 3, fitting);
+        let mut lane = 0;
+        for (mark, color) in marks.iter().zip(COLORS.iter().cycle()) {
+            if !mark.spans.is_empty() && lane < LANES {
+                let y = top + high + LETTER + 4 + lane * LANE;
+                let is_inside = |[a, b]: &[f64; 2]| *a <= tile.time && tile.time <= *b;
+                if mark.spans.iter().any(is_inside) {
+                    // Up to the next frame, so that a span is one bar.
+                    let joined = wide + if at % columns + 1 < columns { GAP } else { 0 };
+                    sheet.fill(left, y, joined, LANE - 1, *color);
+                }
+                lane += 1;
             }
             for (when, bbox) in &mark.boxes {
-                if when.is_none_or(|when| nearest(times, when) == at) {
-                    sheet.outline(*bbox, side, left, top);
+                if when.is_none_or(|when| nearest(&moments, when) == at) {
+                    sheet.outline(*bbox, (wide, high), (left, top), *color);
                 }
             }
         }
@@ -118,9 +145,23 @@ pub fn contact_sheet(
 
 /// Pixels between tiles.
 const GAP: usize = 4;
-/// Height of the strip under a tile in which spans are shown.
-const BAR: usize = 6;
-const GREEN: [u8; 3] = [0, 230, 60];
+/// Pixels of a letter, each side.
+const LETTER: usize = 8;
+/// Height of a record's bar, one empty row included.
+const LANE: usize = 4;
+/// Most bars below a frame.
+const LANES: usize = 8;
+const GROUND: [u8; 3] = [24, 27, 33];
+const WORDS: [u8; 3] = [214, 218, 226];
+/// Distinct for the common kinds of colour blindness, too (after Okabe and Ito, "Color Universal Design", 2008).
+const COLORS: [[u8; 3]; 6] = [
+    [0, 214, 90],
+    [255, 176, 0],
+    [86, 180, 233],
+    [240, 100, 60],
+    [230, 150, 200],
+    [240, 228, 66],
+];
 
 fn nearest(times: &[f64], when: f64) -> usize {
     let distance = |at: &usize| (times[*at] - when).abs();
@@ -134,40 +175,72 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn paste(&mut self, picture: &[u8], side: usize, left: usize, top: usize) {
-        for (y, row) in picture.chunks_exact(3 * side).enumerate() {
+    fn paste(&mut self, picture: &[u8], wide: usize, left: usize, top: usize) {
+        for (y, row) in picture.chunks_exact(3 * wide).enumerate() {
             let at = 3 * ((top + y) * self.width + left);
             self.rgb[at..at + row.len()].copy_from_slice(row);
         }
     }
 
-    fn fill(&mut self, left: usize, top: usize, width: usize, height: usize) {
+    fn fill(&mut self, left: usize, top: usize, width: usize, height: usize, color: [u8; 3]) {
         for y in top..top + height {
             let at = 3 * (y * self.width + left);
             let row = &mut self.rgb[at..at + 3 * width];
             row.chunks_exact_mut(3)
-                .for_each(|pixel| pixel.copy_from_slice(&GREEN));
+                .for_each(|pixel| pixel.copy_from_slice(&color));
         }
     }
 
+    fn text(&mut self, left: usize, top: usize, words: impl Iterator<Item = char>) {
+        for (at, letter) in words.enumerate() {
+            let glyph = BASIC_FONTS.get(letter).or_else(|| BASIC_FONTS.get('?'));
+            for (row, bits) in glyph.unwrap_or_default().into_iter().enumerate() {
+                for column in (0..LETTER).filter(|column| (bits >> column) & 1 == 1) {
+                    self.fill(left + at * LETTER + column, top + row, 1, 1, WORDS);
+                }
+            }
+        }
+    }
+
+    /// A border of two pixels with a dark rim inside, which shows on any ground.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         clippy::cast_sign_loss,
         reason = "fractions are clamped to the tile"
     )]
-    fn outline(&mut self, bbox: [f64; 4], side: usize, left: usize, top: usize) {
-        let pixel = |fraction: f64| (fraction.clamp(0.0, 1.0) * (side - 1) as f64).round() as usize;
-        let [x1, y1, x2, y2] = bbox.map(pixel);
-        if x2 < x1 || y2 < y1 {
-            return;
+    fn outline(
+        &mut self,
+        bbox: [f64; 4],
+        (wide, high): (usize, usize),
+        (left, top): (usize, usize),
+        color: [u8; 3],
+    ) {
+        let pixel = |fraction: f64, side: usize| {
+            (fraction.clamp(0.0, 1.0) * (side - 1) as f64).round() as usize
+        };
+        let [x1, y1, x2, y2] = [
+            pixel(bbox[0], wide),
+            pixel(bbox[1], high),
+            pixel(bbox[2], wide),
+            pixel(bbox[3], high),
+        ];
+        for (inset, color) in [(0, color), (1, color), (2, GROUND)] {
+            let (x1, y1) = (x1 + inset, y1 + inset);
+            let (Some(across), Some(down)) = (
+                (x2 + 1).checked_sub(x1 + inset),
+                (y2 + 1).checked_sub(y1 + inset),
+            ) else {
+                return;
+            };
+            if across == 0 || down == 0 {
+                return;
+            }
+            self.fill(left + x1, top + y1, across, 1, color);
+            self.fill(left + x1, top + y1 + down - 1, across, 1, color);
+            self.fill(left + x1, top + y1, 1, down, color);
+            self.fill(left + x1 + across - 1, top + y1, 1, down, color);
         }
-        let (width, height) = (x2 - x1 + 1, y2 - y1 + 1);
-        let thin = |length: usize| length.min(2);
-        self.fill(left + x1, top + y1, width, thin(height));
-        self.fill(left + x1, top + y2 + 1 - thin(height), width, thin(height));
-        self.fill(left + x1, top + y1, thin(width), height);
-        self.fill(left + x2 + 1 - thin(width), top + y1, thin(width), height);
     }
 }
 
@@ -194,16 +267,29 @@ mod tests {
     #[test]
     fn marks_are_drawn_on_their_frames_only() {
         let frames = Frames::new(3, 8, 8, vec![100; 3 * 3 * 64]).unwrap();
-        let sheet = contact_sheet(&frames, &[0.0, 0.5, 1.0], &[Marks::of(&record())], 3, 8);
-        assert_eq!((sheet.width, sheet.height), (3 * 12 + 4, 4 + 8 + 6 + 4));
+        let tiles = [0.0, 0.5, 1.0].map(|time| Tile {
+            time,
+            words: "i".to_owned(),
+        });
+        let sheet = contact_sheet(&frames, &tiles, &[Marks::of(&record())], 3, (8, 8));
+        assert_eq!((sheet.width, sheet.height), (3 * 12 + 4, 4 + 8 + 16 + 4));
         let pixel = |x: usize, y: usize| &sheet.rgb[3 * (y * sheet.width + x)..][..3];
         for (tile, marked) in [(0, false), (1, true), (2, false)] {
             let left = 4 + tile * 12;
-            assert_eq!(pixel(left, 4 + 7) == GREEN, marked, "box of tile {tile}");
             assert_eq!(
-                pixel(left + 3, 4 + 8 + 2) == GREEN,
+                pixel(left, 4 + 7) == COLORS[0],
+                marked,
+                "box of tile {tile}"
+            );
+            assert_eq!(
+                pixel(left + 3, 4 + 8 + 13) == COLORS[0],
                 marked,
                 "span of tile {tile}"
+            );
+            let strip = (left..left + 8).flat_map(|x| (4 + 8..4 + 8 + 12).map(move |y| (x, y)));
+            assert!(
+                strip.clone().any(|(x, y)| pixel(x, y) == WORDS),
+                "words of tile {tile}"
             );
         }
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::Serialize;
-use st_data::shard::{Marks, contact_sheet, read_inputs};
+use st_data::shard::{Marks, Tile, contact_sheet, read_inputs};
 use st_schema::{ClipKey, FramePlan};
 use st_shard::{ClipEntry, ShardReader, encode_jpeg};
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// Frames in a row
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     columns: u16,
-    /// Width and height of each frame in pixels
+    /// Length of each frame's longer side in pixels; the sides keep the original's ratio
     #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(8..=1024))]
     tile: u32,
 }
@@ -54,18 +54,20 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let plan = FramePlan {
         frames: reader.manifest().settings.frames as usize,
     };
-    let times: Vec<f64> = facts
-        .places
-        .iter()
-        .map(|place| plan.fraction(*place as usize))
+    let shown = facts.places.iter().zip(&facts.seconds);
+    let tiles: Vec<Tile> = shown
+        .map(|(place, seconds)| Tile {
+            time: plan.fraction(*place as usize),
+            words: format!("{place:>3} {seconds:>7.2} s"),
+        })
         .collect();
     let (records, marks) = marks(args, entry)?;
     let sheet = contact_sheet(
         &frames,
-        &times,
+        &tiles,
         &marks,
         usize::from(args.columns),
-        args.tile,
+        tile_size(args.tile, entry),
     );
     let (width, height) = (u32::try_from(sheet.width)?, u32::try_from(sheet.height)?);
     let jpeg = encode_jpeg(&sheet.rgb, width, height, 90)?;
@@ -87,6 +89,20 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
         ),
     )?;
     Ok(ExitStatus::Done)
+}
+
+/// Width and height of a tile, in the ratio of the original.
+fn tile_size(longer: u32, entry: &ClipEntry) -> (u32, u32) {
+    let (width, height) = (entry.source_width.max(1), entry.source_height.max(1));
+    let shorter = |short: u32, long: u32| {
+        let side = u64::from(longer) * u64::from(short) / u64::from(long);
+        u32::try_from(side).unwrap_or(longer).max(1)
+    };
+    if width >= height {
+        (longer, shorter(height, width))
+    } else {
+        (shorter(width, height), longer)
+    }
 }
 
 fn find(reader: &ShardReader, wanted: &str, folder: &Path) -> anyhow::Result<usize> {
