@@ -216,6 +216,49 @@ fn bytes_do_not_depend_on_twenty_kills() {
     assert_same(&unbroken, &broken);
 }
 
+/// A small disk of its own: where a user may mount one, which is asked first.
+#[test]
+fn a_full_disk_stops_the_run_which_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let sandbox = |script: &str| {
+        let mut command = Process::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-euc", script]);
+        command.arg("sh").arg(&disk);
+        command
+    };
+    const MOUNT: &str = "mount -t tmpfs -o size=96k none \"$1\"; ";
+    if !sandbox(MOUNT).output().is_ok_and(|o| o.status.success()) {
+        println!("skipped: `unshare --mount` and tmpfs are not allowed here");
+        return;
+    }
+    let yaml = dataset(folder.path());
+    let unbroken = folder.path().join("unbroken");
+    shard(&yaml, &unbroken).assert().code(1);
+    let script = format!(
+        "{MOUNT} shift_disk=$1; shift; code=0; \"$@\" || code=$?; echo \"code $code\" >&2; \
+         mount -o remount,size=64m \"$shift_disk\"; code=0; \"$@\" || code=$?; echo \"code $code\" >&2; \
+         cp -r \"$shift_disk/out\" \"$shift_disk/../resumed\""
+    );
+    let run = shard(&yaml, &disk.join("out"));
+    let output = sandbox(&script)
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(
+        lines[0].contains("no space is left for") && lines[0].contains("run the same command"),
+        "{text}"
+    );
+    assert_eq!(lines[1..], ["code 2", "code 1"], "{text}");
+    assert_same(&unbroken, &folder.path().join("resumed"));
+}
+
 #[test]
 fn every_clip_is_stored_or_in_the_ledger() {
     let folder = tempfile::tempdir().unwrap();

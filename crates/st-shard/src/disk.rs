@@ -13,6 +13,7 @@ pub(crate) struct Pending {
     path: PathBuf,
     temporary: PathBuf,
     file: Option<std::io::BufWriter<fs_err::File>>,
+    is_in_place: bool,
 }
 
 impl Pending {
@@ -27,6 +28,7 @@ impl Pending {
             path: path.to_owned(),
             temporary,
             file,
+            is_in_place: false,
         })
     }
 
@@ -47,14 +49,16 @@ impl Pending {
                 file.sync_all().map_err(at)?;
             }
         }
-        fs_err::rename(&self.temporary, &self.path).map_err(at)
+        fs_err::rename(&self.temporary, &self.path).map_err(at)?;
+        self.is_in_place = true;
+        Ok(())
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // Given up half-way; what stays behind has a name that nobody reads.
+        if !self.is_in_place {
+            // Given up half-way, perhaps for want of room. What stays behind has a name that nobody reads.
             let _ = std::fs::remove_file(&self.temporary);
         }
     }

@@ -18,6 +18,9 @@ pub fn encode(rgb: &[u8], width: u32, height: u32, quality: u8) -> Result<Vec<u8
     FrameEncoder::new(width, height, quality)?.encode(rgb)
 }
 
+/// Longest side of any JPEG.
+const LONGEST: usize = 65_535;
+
 /// Decodes a JPEG into `rgb`, which must be of `width` x `height` x 3 bytes.
 ///
 /// # Errors
@@ -26,16 +29,17 @@ pub fn decode(jpeg: &[u8], width: usize, height: usize, rgb: &mut [u8]) -> Resul
     let failed = |error: &dyn std::fmt::Display| ShardError::Jpeg(error.to_string());
     let options = DecoderOptions::default()
         .jpeg_set_out_colorspace(ColorSpace::RGB)
-        .set_max_width(width)
-        .set_max_height(height);
+        .set_max_width(LONGEST)
+        .set_max_height(LONGEST);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
     decoder.decode_headers().map_err(|error| failed(&error))?;
     let found = decoder
         .info()
         .map(|info| (usize::from(info.width), usize::from(info.height)));
     if found != Some((width, height)) {
+        let (wide, high) = found.unwrap_or_default();
         return Err(ShardError::Jpeg(format!(
-            "the picture is {found:?}, not {width}x{height}"
+            "the picture is {wide}x{high}, not {width}x{height}"
         )));
     }
     decoder.decode_into(rgb).map_err(|error| failed(&error))

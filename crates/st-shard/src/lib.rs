@@ -11,8 +11,11 @@ mod disk;
 mod entry;
 mod error;
 mod frame_encoder;
+#[cfg(test)]
+mod hostile;
 mod index;
 mod jpeg;
+mod layout;
 mod manifest;
 mod order;
 mod payload;

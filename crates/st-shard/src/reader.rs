@@ -9,7 +9,10 @@ use st_schema::{ClipId, Frames};
 
 use crate::manifest::{FORMAT, Manifest};
 use crate::plan::{VERSION, sha256};
-use crate::{ClipEntry, ClipFacts, ShardError, disk, index, jpeg, payload};
+use crate::{ClipEntry, ClipFacts, ShardError, disk, index, jpeg, layout, payload};
+
+/// Pixels that a byte of a JPEG can stand for at most: four times what this format's Huffman tables allow.
+const MOST_PIXELS_A_BYTE: u64 = 256;
 
 /// A finished folder of shards, open for reading. Can be shared between threads.
 ///
@@ -52,17 +55,7 @@ impl ShardReader {
             .iter()
             .map(|shard| map(&folder.join(&shard.name), shard.bytes));
         let maps: Vec<Mmap> = maps.collect::<Result<_, _>>()?;
-        for entry in &entries {
-            let end = entry.offset.checked_add(entry.length);
-            let bytes = maps.get(entry.shard as usize).map_or(0, |map| map.len()) as u64;
-            if end.is_none_or(|end| end > bytes) {
-                let reason = format!(
-                    "clip {} reaches beyond shard {:06}",
-                    entry.clip, entry.shard
-                );
-                return Err(ShardError::Index { path, reason });
-            }
-        }
+        layout::check(&manifest, &entries).map_err(|reason| ShardError::Index { path, reason })?;
         let positions = entries
             .iter()
             .enumerate()
@@ -173,6 +166,17 @@ impl ShardReader {
             .filter(|(name, _)| has_extension(name, "jpg"))
             .map(|(_, bytes)| bytes)
             .collect();
+        // No memory is taken for a picture whose few bytes cannot hold it: 16x16 pixels take four bytes.
+        let least = u64::from(entry.width) * u64::from(entry.height) / MOST_PIXELS_A_BYTE;
+        if let Some(short) = jpegs.iter().position(|jpeg| (jpeg.len() as u64) < least) {
+            let reason = format!(
+                "frame {short} has {} bytes, too few for {}x{}",
+                jpegs[short].len(),
+                entry.width,
+                entry.height
+            );
+            return Err(self.malformed(entry, reason));
+        }
         if jpegs.len() != entry.frames as usize {
             let reason = format!(
                 "{} frames are there, the index says {}",
@@ -261,18 +265,31 @@ pub(crate) fn read_manifest(folder: &Path) -> Result<Manifest, ShardError> {
         });
     }
     let manifest: Manifest = disk::read_json(&path)?;
-    if manifest.version != VERSION || manifest.format != FORMAT {
+    if manifest.format != FORMAT {
+        let reason = format!("its format is `{}`, not `{FORMAT}`", manifest.format);
+        return Err(ShardError::Index { path, reason });
+    }
+    if manifest.version != VERSION {
         return Err(ShardError::Version {
             path,
             found: manifest.version,
             known: VERSION,
         });
     }
+    layout::names(&manifest).map_err(|reason| ShardError::Index { path, reason })?;
     Ok(manifest)
 }
 
 fn map(path: &Path, expected: u64) -> Result<Mmap, ShardError> {
     let file = fs_err::File::open(path)?;
+    let found = file.metadata()?.len();
+    if found != expected {
+        return Err(ShardError::Length {
+            path: path.to_owned(),
+            expected,
+            found,
+        });
+    }
     #[expect(
         unsafe_code,
         reason = "memory maps are the point; finished shards are never written again"
@@ -280,16 +297,7 @@ fn map(path: &Path, expected: u64) -> Result<Mmap, ShardError> {
     // SAFETY: shards are renamed into place and not changed afterwards. Whoever changes one under a running reader gets
     // wrong pictures or a bus error; checksums are there to tell.
     let map = unsafe { Mmap::map(file.file()) }?;
-    let found = map.len() as u64;
-    if found == expected {
-        Ok(map)
-    } else {
-        Err(ShardError::Length {
-            path: path.to_owned(),
-            expected,
-            found,
-        })
-    }
+    Ok(map)
 }
 
 fn has_extension(name: &str, extension: &str) -> bool {

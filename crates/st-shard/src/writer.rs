@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -77,6 +78,8 @@ pub struct ShardWriter {
     folder: PathBuf,
     plan: ShardPlan,
     digest: String,
+    /// Positions of the clips that this process stored; what an earlier one left behind is checked when it is read.
+    stored: Mutex<BTreeSet<usize>>,
 }
 
 impl ShardWriter {
@@ -90,6 +93,7 @@ impl ShardWriter {
             folder: folder.to_owned(),
             plan,
             digest,
+            stored: Mutex::default(),
         };
         if let Some(found) = writer.found_digest()? {
             if found != writer.digest {
@@ -194,7 +198,9 @@ impl ShardWriter {
                 file.write(&(json.len() as u64).to_le_bytes())?;
                 file.write(&json)?;
                 file.write(&payload.bytes)?;
-                file.commit(false)
+                file.commit(false)?;
+                self.stored().insert(position);
+                Ok(())
             }
             Outcome::Rejected(reject) => {
                 disk::write_json(&folder.join(format!("{clip}.reject")), reject, false)
@@ -221,16 +227,16 @@ impl ShardWriter {
         let (mut entries, mut rejects) = (Vec::new(), Vec::new());
         let (mut hash, mut offset) = (Sha256::new(), 0);
         for position in self.plan.clips_of(shard) {
-            match self.load(shard, &self.plan.clips[position])? {
-                Outcome::Stored(Payload { mut entry, bytes }) => {
+            match self.load(shard, position)? {
+                Found::Stored(mut entry, bytes, start) => {
                     entry.shard = u32::try_from(shard).unwrap_or(u32::MAX);
                     entry.offset = offset;
                     offset += entry.length;
-                    hash.update(&bytes);
-                    file.write(&bytes)?;
+                    hash.update(&bytes[start..]);
+                    file.write(&bytes[start..])?;
                     entries.push(entry);
                 }
-                Outcome::Rejected(reject) => rejects.push(reject),
+                Found::Rejected(reject) => rejects.push(reject),
             }
         }
         // A tar file ends with two empty blocks.
@@ -256,19 +262,26 @@ impl ShardWriter {
         remove_folder(&self.shard_work(shard))
     }
 
-    fn load(&self, shard: usize, clip: &ClipId) -> Result<Outcome, ShardError> {
+    fn stored(&self) -> std::sync::MutexGuard<'_, BTreeSet<usize>> {
+        // A set of numbers is whole after any panic.
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self, shard: usize, position: usize) -> Result<Found, ShardError> {
+        let clip = &self.plan.clips[position];
         let folder = self.shard_work(shard);
         let refused = folder.join(format!("{clip}.reject"));
         if refused.exists() {
-            return Ok(Outcome::Rejected(disk::read_json(&refused)?));
+            return Ok(Found::Rejected(disk::read_json(&refused)?));
         }
         let path = folder.join(format!("{clip}.clip"));
-        let loaded = parse_clip(&path, fs_err::read(&path)?);
+        let is_known = self.stored().contains(&position);
+        let loaded = parse_clip(&path, fs_err::read(&path)?, is_known);
         if loaded.is_err() {
             // Written before a power cut, say: the next run makes it again.
             fs_err::remove_file(&path)?;
         }
-        loaded.map(Outcome::Stored)
+        loaded
     }
 
     /// Writes rejects, index and manifest, when all shards are done; or gives what was written before.
@@ -379,7 +392,14 @@ impl ShardWriter {
     }
 }
 
-fn parse_clip(path: &Path, mut bytes: Vec<u8>) -> Result<Payload, ShardError> {
+/// A clip that waits in `work/`.
+enum Found {
+    /// Index row, the file's bytes, and where in them the tar members begin.
+    Stored(ClipEntry, Vec<u8>, usize),
+    Rejected(Reject),
+}
+
+fn parse_clip(path: &Path, bytes: Vec<u8>, is_known: bool) -> Result<Found, ShardError> {
     let clip = path
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())
@@ -398,12 +418,11 @@ fn parse_clip(path: &Path, mut bytes: Vec<u8>) -> Result<Payload, ShardError> {
         .ok_or_else(|| malformed("it is cut off"))?;
     let entry: ClipEntry =
         serde_json::from_slice(&bytes[8..json]).map_err(|_| malformed("it is damaged"))?;
-    bytes.drain(..json);
-    let computed = sha256(&bytes);
-    if computed != entry.sha256 || bytes.len() as u64 != entry.length {
+    let content = &bytes[json..];
+    if content.len() as u64 != entry.length || !(is_known || sha256(content) == entry.sha256) {
         return Err(malformed("its checksum differs"));
     }
-    Ok(Payload { entry, bytes })
+    Ok(Found::Stored(entry, bytes, json))
 }
 
 fn remove_folder(path: &Path) -> Result<(), ShardError> {
