@@ -19,9 +19,11 @@
 //! The crate reads no environment and prints nothing: [`Settings`] come from the program, [`Event`]s go to its
 //! [`Observer`].
 
+mod answer;
 mod api;
 pub mod archive;
 mod cache;
+mod check;
 mod digest;
 mod download;
 mod error;
@@ -41,11 +43,12 @@ mod throttle;
 
 pub use api::{Listing, RemoteFile};
 pub use cache::{Cache, write_whole};
+pub use check::{Checked, Fault};
 pub use digest::{ContentId, sha256_of};
 pub use download::{Fetched, Origin};
 pub use error::{HubError, human_bytes};
 pub use event::{Event, Observer};
 pub use hub::{Hub, Job};
-pub use lock::{Checked, Fault, Lock, LockError, LockedArchive, LockedFile, LockedRepository};
+pub use lock::{Lock, LockError, LockedArchive, LockedFile, LockedRepository};
 pub use repository::{Commit, Repository, RepositoryError, RepositoryKind, Revision};
 pub use settings::{Settings, Token};

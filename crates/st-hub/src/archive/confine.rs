@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::unpack::Refusal;
+use super::refusal::Refusal;
 use crate::name::{self, NameFault};
 
 /// A folder that nothing leaves.

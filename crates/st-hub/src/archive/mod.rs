@@ -13,8 +13,10 @@ mod list;
 mod parts;
 mod read_tar;
 mod read_zip;
+mod refusal;
 mod unpack;
 
 pub use kind::{ArchiveKind, ArchiveSet, sets};
 pub use list::{Unpacked, UnpackedFile};
-pub use unpack::{ArchiveError, Limits, Refusal, Source, unpack};
+pub use refusal::{ArchiveError, Refusal};
+pub use unpack::{Limits, Source, unpack};

@@ -9,7 +9,8 @@ use tar::{Archive, EntryType};
 
 use super::kind::ArchiveKind;
 use super::parts::Parts;
-use super::unpack::{ArchiveError, Refusal, Sink, Source};
+use super::refusal::{ArchiveError, Refusal};
+use super::unpack::{Sink, Source};
 use crate::error::HubError;
 use crate::event::{Event, Observer};
 

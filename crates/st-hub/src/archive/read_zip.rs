@@ -6,7 +6,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::parts::Parts;
-use super::unpack::{ArchiveError, Refusal, Sink, Source};
+use super::refusal::{ArchiveError, Refusal};
+use super::unpack::{Sink, Source};
 use crate::error::HubError;
 use crate::event::Event;
 
