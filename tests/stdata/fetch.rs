@@ -457,6 +457,50 @@ fn closed_doors_name_the_page_and_the_variable() {
     );
 }
 
+/// Tokens, caches and being offline by the variables of Python's `huggingface_hub`.
+#[test]
+fn the_environment_is_honoured() {
+    let place = Place::new();
+    let name = "datasets/o/private";
+    place
+        .hub
+        .repository(name, Access::Private)
+        .file(name, "a.bin", b"secret", true);
+    let token_file = place.folder.path().join("my-token");
+    fs::write(&token_file, "good\n").unwrap();
+    let token_file = token_file.to_str().unwrap();
+    let elsewhere = place.folder.path().join("elsewhere");
+    let run = |variables: &[(&str, &str)]| {
+        let mut command = place.fetch(&["--repo", "o/private", "-q"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        output.status.code()
+    };
+    for refused in [
+        &[][..],
+        &[("HF_TOKEN", "wrong")],
+        &[("HF_TOKEN", "good"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")],
+        &[("HF_TOKEN", "wrong"), ("HF_TOKEN_PATH", token_file)],
+    ] {
+        assert_eq!(run(refused), Some(2), "{refused:?}");
+    }
+    place.hub.take_lines();
+    assert_eq!(
+        run(&[("HF_TOKEN", "good"), ("HF_HUB_OFFLINE", "1")]),
+        Some(2)
+    );
+    assert!(place.hub.take_lines().is_empty(), "offline asks nobody");
+    let cache = ("HF_HUB_CACHE", elsewhere.to_str().unwrap());
+    assert_eq!(run(&[("HF_TOKEN_PATH", token_file), cache]), Some(0));
+    assert!(elsewhere.join("datasets--o--private/snapshots").is_dir());
+    assert!(!place.cache().exists());
+    fs::remove_dir_all(place.root()).unwrap();
+    assert_eq!(run(&[("HF_TOKEN", "good")]), Some(0));
+    assert!(place.cache().join("datasets--o--private/blobs").is_dir());
+    place.hub.take_lines();
+    assert_eq!(run(&[("HF_HUB_OFFLINE", "yes")]), Some(0));
+    assert!(place.hub.take_lines().is_empty(), "offline asks nobody");
+}
+
 #[test]
 fn a_disk_that_would_fill_up_is_not_begun() {
     let place = Place::new();
@@ -476,6 +520,12 @@ fn a_disk_that_would_fill_up_is_not_begun() {
         "{error}"
     );
     assert!(place.hub.take_asked().is_empty());
+    // A dry run tells it beforehand, and does not say that the next step is to begin.
+    let (code, report) = place.json(&["--repo", "o/d", "--dry-run"]);
+    assert_eq!(code, Some(1), "{report:#}");
+    let problem = report["problems"][0].as_str().unwrap();
+    assert!(problem.contains("1.0 EiB needed"), "{problem}");
+    assert!(report["next"].is_null(), "{report:#}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use st_hub::{Cache, Checked, Lock};
+use st_hub::{Cache, Checked, Lock, human_bytes};
 use st_shard::{ShardReader, VerifyReport};
 
 use crate::environment;
@@ -152,18 +152,18 @@ impl Report {
     fn counts(&self) -> String {
         match self {
             Self::Shards { folder, report } => format!(
-                "{}: {} clips in {} shards, {} bytes",
+                "{}: {} clips in {} shards, {}",
                 folder.display(),
                 report.clips,
                 report.shards,
-                report.bytes
+                human_bytes(report.bytes)
             ),
             Self::Fetched { lock, report, .. } => {
                 format!(
-                    "{}: {} files, {} bytes",
+                    "{}: {} files, {}",
                     lock.display(),
                     report.files,
-                    report.bytes
+                    human_bytes(report.bytes)
                 )
             }
         }

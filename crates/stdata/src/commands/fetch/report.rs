@@ -78,6 +78,14 @@ struct Disk {
     folder: PathBuf,
     needed: u64,
     free: u64,
+    /// What must stay free.
+    keep_free: u64,
+}
+
+impl Disk {
+    fn fits(&self) -> bool {
+        self.needed == 0 || self.needed.saturating_add(self.keep_free) <= self.free
+    }
 }
 
 impl Report {
@@ -188,17 +196,30 @@ impl Report {
             .iter()
             .map(|archive| ArchiveReport::new(archive, None))
             .collect();
-        self.next.push("the same without --dry-run".to_owned());
+        let lacking: Vec<&Disk> = self.disks.iter().filter(|disk| !disk.fits()).collect();
+        for disk in &lacking {
+            self.problems.push(format!(
+                "{}: {} needed, {} free, of which {} stay free (--keep-free): it would not be begun",
+                disk.folder.display(),
+                human_bytes(disk.needed),
+                human_bytes(disk.free),
+                human_bytes(disk.keep_free)
+            ));
+        }
+        if lacking.is_empty() {
+            self.next.push("the same without --dry-run".to_owned());
+        }
     }
 
     /// Ends a run.
     pub(super) fn finish(&mut self, plan: &Plan, lock: &Lock) {
         self.lock = Some(lock.sha256());
         if self.failures > 0 {
-            self.problems.push(format!(
-                "{} of {} files are missing: the same command goes on where this one stopped",
-                self.failures, self.files
-            ));
+            self.next.push(
+                "the same command, when the problems are settled: it goes on where this one stopped"
+                    .to_owned(),
+            );
+            return;
         }
         for stage in &self.written {
             self.next.push(format!("stdata media ROOT/{stage}"));
@@ -232,9 +253,9 @@ impl Report {
         globals.emit(self, self.text())?;
         anyhow::ensure!(
             self.failures == 0,
-            "{} of {} files could not be fetched",
+            "{} of {} could not be fetched",
             self.failures,
-            self.files
+            files(self.files)
         );
         Ok(if self.problems.is_empty() {
             ExitStatus::Done
@@ -249,10 +270,10 @@ impl Report {
         for found in &self.repositories {
             let _ = writeln!(
                 text,
-                "{} @ {}: {} files, {}, {} of it in the cache before",
+                "{} @ {}: {}, {}, {} of it in the cache before",
                 found.repository,
                 &found.commit[..12],
-                found.files,
+                files(found.files),
                 human_bytes(found.bytes),
                 human_bytes(found.bytes - found.missing_bytes)
             );
@@ -267,12 +288,16 @@ impl Report {
         } else {
             ("fetched", "unpacked")
         };
-        let _ = writeln!(
-            text,
-            "{word} {} files, {} from the network",
-            self.network_files,
-            human_bytes(self.network_bytes)
-        );
+        let _ = if self.network_files == 0 && self.failures == 0 {
+            writeln!(text, "all is in the cache: nothing from the network")
+        } else {
+            writeln!(
+                text,
+                "{word} {}, {} from the network",
+                files(self.network_files),
+                human_bytes(self.network_bytes)
+            )
+        };
         for archive in &self.archives {
             let _ = writeln!(text, "{verb} {}", archive.shown());
         }
@@ -350,13 +375,20 @@ impl ArchiveReport {
         if let Some(unpacked) = &self.unpacked {
             let _ = write!(
                 text,
-                ": {} files, {}",
-                unpacked.files,
+                ": {}, {}",
+                files(unpacked.files),
                 human_bytes(unpacked.bytes)
             );
+            if unpacked.there > 0 {
+                let _ = write!(text, ", {} there before", unpacked.there);
+            }
         }
         text
     }
+}
+
+fn files(count: u64) -> String {
+    format!("{count} file{}", if count == 1 { "" } else { "s" })
 }
 
 /// What is needed where: the cache takes what comes, the data root what is unpacked or copied.
@@ -370,6 +402,7 @@ fn disks(plan: &Plan, hub: &Hub, copy: bool, globals: &Globals) -> anyhow::Resul
             folder: folder.to_owned(),
             needed,
             free: space::free(folder)?,
+            keep_free: hub.settings().keep_free,
         })
     };
     if space::same_disk(cache, &globals.root) {
