@@ -12,7 +12,7 @@ use super::examine::View;
 use super::fingerprint::{AnswerKind, Pair, Print};
 use super::report::Likeness;
 use super::sameness::Sameness;
-use super::text::likeness;
+use super::text::{Common, SKETCH, compare};
 
 /// Similarity of the words from which two records about one clip say nearly the same, together and of questions or answers
 /// alone; and the same where both give the same boxes, which says half of it. Equal times say little: two things can be in
@@ -23,6 +23,11 @@ const NEAR_BOXES: [f64; 2] = [0.5, 0.3];
 /// about six rare shingles: the same long description of the same clip.
 const NEAR_ANSWER: f64 = 0.7;
 const ANSWER_WEIGHT: f64 = 8.0;
+/// Where both texts are known whole: the least overlap of both together, of questions or answers alone, and the least
+/// similarity. A word more, or another word of the task's wording, leaves one text all but within the other; another thing
+/// asked for gives each text something rare that the other lacks.
+const WITHIN: [f64; 2] = [0.9, 0.6];
+const WITHIN_SIMILAR: f64 = 0.35;
 /// A shingle that three in ten records of a task have is its wording and weighs the least, that of a few records the most.
 /// Without a least weight two questions of one template would differ wholly by a word added to one.
 const WORDING: f64 = 1.2;
@@ -82,16 +87,16 @@ impl Weights<'_, '_> {
         }
     }
 
-    /// Shared and total weight of one side of two records.
+    /// What one side of two records has in common.
     fn side(
         &self,
         a: &Print,
         b: &Print,
         side: usize,
         weight: impl Fn(f64) -> f64,
-    ) -> Option<(f64, f64)> {
+    ) -> Option<Common> {
         let sketch = |print| self.view.audit.sketch(print, side);
-        likeness(sketch(a), sketch(b), |shingle| {
+        compare(sketch(a), sketch(b), |shingle| {
             weight(self.rarity(a, b, side, shingle))
         })
     }
@@ -107,11 +112,36 @@ impl Weights<'_, '_> {
         let weight = |rarity: f64| (rarity - WORDING).clamp(low, high);
         let found = self.alike(a, b, weight, least);
         let same_answer = || {
-            let (both, any) = self.side(a, b, 1, weight)?;
-            let same = any >= ANSWER_WEIGHT && both >= NEAR_ANSWER * any;
-            same.then_some((both / any, any))
+            let common = self.side(a, b, 1, weight)?;
+            let same = common.either() >= ANSWER_WEIGHT && common.similarity() >= NEAR_ANSWER;
+            same.then_some(common)
         };
-        found.or_else(same_answer).map(|(similarity, _)| similarity)
+        let found = found
+            .or_else(same_answer)
+            .or_else(|| self.within(a, b, weight))?;
+        Some(found.similarity())
+    }
+
+    /// Whether one record's texts are all but within the other's.
+    fn within(&self, a: &Print, b: &Print, weight: impl Fn(f64) -> f64 + Copy) -> Option<Common> {
+        let whole = |print: &Print| {
+            let mut lengths = print.sketch_lengths.iter();
+            lengths.all(|length| usize::from(*length) < SKETCH)
+        };
+        if !whole(a) || !whole(b) {
+            return None;
+        }
+        let mut all = Common::default();
+        for side in [0, 1] {
+            if let Some(common) = self.side(a, b, side, weight) {
+                let silent = a.sketch_lengths[side] == 0 || b.sketch_lengths[side] == 0;
+                if common.overlap() < WITHIN[1] && !silent {
+                    return None;
+                }
+                all += common;
+            }
+        }
+        (all.overlap() >= WITHIN[0] && all.similarity() >= WITHIN_SIMILAR).then_some(all)
     }
 
     /// How alike the rare words of two records are, if they are long and nearly the same.
@@ -119,8 +149,8 @@ impl Weights<'_, '_> {
         if a.shape != b.shape || !close(a, b) {
             return None;
         }
-        let (similarity, weight) = self.alike(a, b, rare, [COPIED, 0.0])?;
-        (weight >= LONG).then_some(similarity)
+        let common = self.alike(a, b, rare, [COPIED, 0.0])?;
+        (common.either() >= LONG).then(|| common.similarity())
     }
 
     fn alike(
@@ -129,21 +159,19 @@ impl Weights<'_, '_> {
         b: &Print,
         weight: impl Fn(f64) -> f64 + Copy,
         [least, least_side]: [f64; 2],
-    ) -> Option<(f64, f64)> {
-        let (mut shared, mut either) = (0.0, 0.0);
+    ) -> Option<Common> {
+        let mut all = Common::default();
         for side in [0, 1] {
-            if let Some((both, any)) = self.side(a, b, side, weight) {
+            if let Some(common) = self.side(a, b, side, weight) {
                 // Where one has no words at all, there is nothing to differ from.
                 let silent = a.sketch_lengths[side] == 0 || b.sketch_lengths[side] == 0;
-                if both < least_side * any && !silent {
+                if common.similarity() < least_side && !silent {
                     return None;
                 }
-                shared += both;
-                either += any;
+                all += common;
             }
         }
-        let similarity = if either > 0.0 { shared / either } else { 0.0 };
-        (similarity >= least).then_some((similarity, either))
+        (all.similarity() >= least).then_some(all)
     }
 }
 

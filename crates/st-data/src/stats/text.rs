@@ -6,8 +6,8 @@ use foldhash::quality::FixedState;
 use st_schema::text::token_at;
 
 /// Elements of a sketch: texts of fewer different shingles are compared exactly, longer ones by a sample with a standard
-/// error of at most 0.09.
-pub(super) const SKETCH: usize = 32;
+/// error of at most 0.07.
+pub(super) const SKETCH: usize = 64;
 
 /// Hashes are the same in every run and on every machine, so that halves measured apart can be merged.
 const STATE: u64 = 0x7374_6461_7461;
@@ -108,11 +108,53 @@ fn fold(hash: u64) -> u32 {
     ((mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 32) as u32
 }
 
-/// How alike two sketches are, `0..=1`: the weighted Jaccard index of the shingles, estimated from the smallest hashes of
-/// both (min-wise sampling, Broder 1997, in its bottom-k form). `None` when neither has a shingle that weighs anything.
+/// What two texts have in common and what each has alone, by the weights of their shingles.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Common {
+    pub(super) both: f64,
+    pub(super) first: f64,
+    pub(super) second: f64,
+}
+
+impl Common {
+    /// The weight of everything that either has.
+    pub(super) fn either(self) -> f64 {
+        self.both + self.first + self.second
+    }
+
+    /// Weighted Jaccard index, `0..=1`; 0 where nothing weighs anything.
+    pub(super) fn similarity(self) -> f64 {
+        if self.both > 0.0 {
+            self.both / self.either()
+        } else {
+            0.0
+        }
+    }
+
+    /// Weighted overlap coefficient (Szymkiewicz 1934, Simpson 1943): 1 where one text has all that the other has; 0 where
+    /// nothing is shared.
+    pub(super) fn overlap(self) -> f64 {
+        if self.both > 0.0 {
+            self.both / (self.both + self.first.min(self.second))
+        } else {
+            0.0
+        }
+    }
+}
+
+impl std::ops::AddAssign for Common {
+    fn add_assign(&mut self, other: Self) {
+        self.both += other.both;
+        self.first += other.first;
+        self.second += other.second;
+    }
+}
+
+/// Compares two sketches: what is shared and what is not, estimated from the smallest hashes of both (min-wise sampling,
+/// Broder 1997, in its bottom-k form). `None` when neither has a shingle that weighs anything.
 ///
 /// Where a sketch is full, hashes above its last are unknown, so the comparison ends at the lower of the two last hashes.
-pub(super) fn likeness(a: &[u32], b: &[u32], weight: impl Fn(u32) -> f64) -> Option<(f64, f64)> {
+pub(super) fn compare(a: &[u32], b: &[u32], weight: impl Fn(u32) -> f64) -> Option<Common> {
     let limit = |sketch: &[u32]| {
         if sketch.len() < SKETCH {
             u32::MAX
@@ -121,7 +163,7 @@ pub(super) fn likeness(a: &[u32], b: &[u32], weight: impl Fn(u32) -> f64) -> Opt
         }
     };
     let last = limit(a).min(limit(b));
-    let (mut shared, mut either) = (0.0, 0.0);
+    let mut common = Common::default();
     let (mut left, mut right) = (0, 0);
     loop {
         let next = match (a.get(left), b.get(right)) {
@@ -135,14 +177,15 @@ pub(super) fn likeness(a: &[u32], b: &[u32], weight: impl Fn(u32) -> f64) -> Opt
         }
         let (in_a, in_b) = (a.get(left) == Some(&next), b.get(right) == Some(&next));
         let weight = weight(next);
-        either += weight;
-        if in_a && in_b {
-            shared += weight;
+        match (in_a, in_b) {
+            (true, true) => common.both += weight,
+            (true, false) => common.first += weight,
+            _ => common.second += weight,
         }
         left += usize::from(in_a);
         right += usize::from(in_b);
     }
-    (either > 0.0).then_some((shared, either))
+    (common.either() > 0.0).then_some(common)
 }
 
 #[cfg(test)]
@@ -164,7 +207,7 @@ mod tests {
     }
 
     fn alike(a: &str, b: &str) -> f64 {
-        likeness(&sketch(a), &sketch(b), |_| 1.0).map_or(1.0, |(shared, either)| shared / either)
+        compare(&sketch(a), &sketch(b), |_| 1.0).map_or(1.0, Common::similarity)
     }
 
     #[test]
@@ -188,7 +231,19 @@ mod tests {
     }
 
     #[test]
-    fn likeness_follows_the_jaccard_index() {
+    fn a_text_within_another_overlaps_it_wholly() {
+        let overlap = |a: &str, b: &str| {
+            let common = compare(&sketch(a), &sketch(b), |_| 1.0);
+            common.map_or(0.0, Common::overlap)
+        };
+        assert!((overlap("a red ring", "look at a red ring now") - 1.0).abs() < 1e-12);
+        // Shared {a, ring}, alone {red, a red, red ring} and {blue, a blue, blue ring}: 2 of 5.
+        assert!((overlap("a red ring", "a blue ring") - 0.4).abs() < 1e-12);
+        assert!(overlap("red", "blue").abs() < 1e-12);
+    }
+
+    #[test]
+    fn similarity_follows_the_jaccard_index() {
         assert!((alike("a red ring", "A  red, ring!") - 1.0).abs() < 1e-12);
         assert!(alike("a red ring", "some blue stars") < 1e-12);
         // Shingles {a, red, ring, a red, red ring} and {a, blue, ring, a blue, blue ring}: 2 of 8.
