@@ -266,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn boxes_agree_with_every_choice_of_bins() {
+        let sides = || (0..=99).flat_map(|from| (from..=99).map(move |to| [from, to]));
+        for corners in [[0.004, 0.513, 0.021, 0.527], [0.125, 0.3, 0.618, 0.995]] {
+            let mut best = 0.0_f64;
+            for [left, right] in sides() {
+                for [top, bottom] in sides() {
+                    let bins = [left, top, right, bottom].map(|bin| f64::from(bin) / 99.0);
+                    best = best.max(box_iou(corners, bins));
+                }
+            }
+            let [_, bound] = box_bounds(corners);
+            assert!((bound - best).abs() < 1e-12, "{corners:?}: {bound}, {best}");
+        }
+    }
+
+    #[test]
     #[expect(clippy::float_cmp, reason = "0 and 1 are exact here")]
     fn a_bin_is_kept_and_nothing_is_lost_on_nothing() {
         assert_eq!(span_bounds([0.0, 1.0]), [1.0, 1.0]);
