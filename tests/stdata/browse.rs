@@ -387,8 +387,8 @@ fn marks_come_from_the_page_only_and_validate_honours_them() {
     assert_eq!(rejected(&named), rejected(&honoured));
 }
 
-/// A synthetic dataset with shards.
-fn synthetic(folder: &Path) -> PathBuf {
+/// A data root with a synthetic dataset and shards of it.
+pub(crate) fn synthetic(folder: &Path) -> PathBuf {
     let root = folder.join("data");
     let out = root.join("synth");
     stdata()

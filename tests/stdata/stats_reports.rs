@@ -61,17 +61,80 @@ fn the_page_works_in_a_browser() {
         let all = page.value(rows);
         page.value("const task = document.querySelector('[data-choice=task]'); task.value = 'stvg'; task.dispatchEvent(new Event('change'))");
         page.wait(&format!("{rows} < {all} && {rows} > 0"));
-        if page.value("document.querySelectorAll('#cards button').length > 0") == true {
-            page.click("#cards button");
-            page.wait(
-                "document.querySelector('dialog').open && document.querySelector('dialog .turn')",
-            );
-            page.click("dialog .close");
-            page.write("#search", "nothing says this");
-            page.wait("document.querySelector('#cards .empty')");
-        }
+        page.click("#cards button");
+        page.wait(
+            "document.querySelector('dialog').open && document.querySelector('dialog .turn')",
+        );
+        page.click("dialog .close");
+        page.write("#search", "nothing says this");
+        page.wait("document.querySelector('#cards .empty')");
         page.reload();
         page.wait("document.querySelectorAll('.chart rect').length > 100");
+        page.assert_quiet(&[&address]);
+    }
+}
+
+/// Filter, search, open a card, step its clip by button and key, play it, jump by a chip, close, reload; in both colour schemes.
+#[test]
+fn cards_show_clips_of_shards_and_step_them() {
+    let Some(chromium) = program() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let root = crate::browse::synthetic(folder.path());
+    let page_file = folder.path().join("stats.html");
+    stdata()
+        .args(["stats", "-q", "--root"])
+        .arg(&root)
+        .arg(root.join("synth/train.yaml"))
+        .arg("--shards")
+        .arg(root.join("shards/train"))
+        .arg("--html")
+        .arg(&page_file)
+        .assert()
+        .success();
+    let address = format!("file://{}", page_file.display());
+    let cards = "document.querySelectorAll('#cards button').length";
+    let frame = "document.querySelector('.strip [aria-current]').getAttribute('aria-label')";
+    for scheme in ["light", "dark"] {
+        let mut page = Page::open(&chromium, scheme);
+        page.go(&address);
+        let loaded =
+            "[...document.querySelectorAll('#cards img')].filter(i => i.naturalWidth > 0).length";
+        page.wait(&format!("{loaded} > 0 && {loaded} === {cards}"));
+        page.picture(&format!("report-frames-{scheme}"));
+        let all = page.value(cards);
+        page.value("const task = document.querySelector('[data-choice=task]'); task.value = 'stvg'; task.dispatchEvent(new Event('change'))");
+        page.wait(&format!("{cards} > 0 && {cards} < {all}"));
+        page.write("#search", "time interval");
+        page.wait(&format!("{cards} > 0"));
+        page.click("#cards button");
+        page.wait("document.querySelector('dialog').open && document.querySelector('.stage img').naturalWidth > 0");
+        let count = page
+            .value("document.querySelectorAll('.strip button').length")
+            .as_u64()
+            .unwrap();
+        assert!(count >= 4, "{count} frames");
+        let boxes = page.value("document.querySelectorAll('.stage .box').length");
+        assert!(
+            boxes.as_u64() > Some(0),
+            "the first frame of the tube has no box"
+        );
+        page.picture(&format!("report-card-{scheme}"));
+        let first = page.value(frame);
+        page.click(".controls .step");
+        page.wait(&format!("{frame} !== {first}"));
+        page.press("ArrowLeft");
+        page.wait(&format!("{frame} === {first}"));
+        page.press("ArrowRight");
+        page.wait(&format!("{frame} !== {first}"));
+        page.click(".controls .play");
+        let last = format!("frame {count} of {count}");
+        page.wait(&format!("{frame} === '{last}'"));
+        page.click(".turn .chip");
+        page.wait(&format!("{frame} !== '{last}'"));
+        page.click("dialog .close");
+        page.wait("!document.querySelector('dialog').open");
+        page.reload();
+        page.wait(&format!("{cards} === {all} && {loaded} === {cards}"));
         page.assert_quiet(&[&address]);
     }
 }

@@ -3,6 +3,8 @@
 //! The page asks for nothing from elsewhere, and its content policy forbids it. It stays under [`LIMIT`] bytes however large the
 //! dataset is: counts do not grow with records, texts are shortened, and samples lose their frames before the limit is reached.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::{Environment, context};
@@ -19,8 +21,8 @@ pub const LIMIT: usize = 10_000_000;
 
 /// Bytes that are kept free for what is written around frames.
 const MARGIN: usize = 200_000;
-/// Samples of a page.
-const SAMPLES: usize = 240;
+/// Samples of a page: all that a report has, unless their texts are too long.
+const SAMPLES: usize = 540;
 /// Bytes of all samples' texts.
 const SAMPLE_BYTES: usize = 2_500_000;
 /// Letters of a text that the page shows.
@@ -111,15 +113,35 @@ pub fn html(report: &Report, shards: &[ShardReader]) -> Result<String, HtmlError
         return Err(HtmlError::TooLarge { bytes: used });
     }
     let mut left = LIMIT - used;
-    for (card, sample) in cards.iter_mut().zip(&report.samples) {
-        let pictures = pictures(sample, &card.story, shards)?;
+    let order = by_turns(&cards);
+    for &at in &order {
+        let pictures = pictures(&report.samples[at], &cards[at].story, shards)?;
         let bytes: usize = pictures.frames.iter().map(String::len).sum();
         if bytes <= left {
             left -= bytes;
-            card.clip = pictures;
+            cards[at].clip = pictures;
         }
     }
+    let mut places: Vec<Option<Card<'_>>> = cards.into_iter().map(Some).collect();
+    let cards: Vec<Card<'_>> = order
+        .into_iter()
+        .filter_map(|at| places[at].take())
+        .collect();
     page(report, &numbers, &cards)
+}
+
+/// The order in which cards are shown and get frames: the first of every task and source, then the second of each, and so on,
+/// so that what is seen first is of every kind, and no kind goes without frames while another has many.
+fn by_turns(cards: &[Card<'_>]) -> Vec<usize> {
+    let mut seen: BTreeMap<(Option<Task>, &str), usize> = BTreeMap::new();
+    let mut turns: Vec<(usize, usize)> = Vec::new();
+    for (at, card) in cards.iter().enumerate() {
+        let turn = seen.entry((card.task, card.source)).or_default();
+        turns.push((*turn, at));
+        *turn += 1;
+    }
+    turns.sort_unstable();
+    turns.into_iter().map(|(_, at)| at).collect()
 }
 
 fn page(report: &Report, numbers: &Value, cards: &[Card<'_>]) -> Result<String, HtmlError> {

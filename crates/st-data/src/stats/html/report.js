@@ -238,7 +238,7 @@
     }
     const line = el("div", { class: "mini" }, ...story.spans.map((span, number) => el("i", { class: `k${number % 6}`, style: { left: `${100 * span.at[0]}%`, width: `${100 * Math.max(0, span.at[1] - span.at[0])}%` } })));
     const question = story.turns.length ? story.turns[0].parts.map((part) => (part.text === undefined ? "…" : part.text)).join("") : sample.id;
-    return el("button", { class: "card", type: "button", onclick: () => open(sample) }, el("span", { class: "thumb" }, picture, el("span", { class: "badges" }, el("span", { class: "tag" }, word(sample.task)), ...sample.flags.map((flag) => el("span", { class: "tag fix" }, flag.replaceAll("_", " "))))), line,
+    return el("button", { class: "card", type: "button", onclick: () => open(sample) }, el("span", { class: frames.length ? "thumb" : "thumb none" }, picture, el("span", { class: "badges" }, el("span", { class: "tag" }, word(sample.task)), ...sample.flags.map((flag) => el("span", { class: "tag fix" }, flag.replaceAll("_", " "))))), line,
       el("span", { class: "words" }, el("div", {}, question), el("small", {}, `${word(sample.source)} · ${sample.media}`)));
   }
 
@@ -255,6 +255,11 @@
   }
   by("sample").addEventListener("close", () => { if (player) player.remove(); player = null; });
   by("sample").addEventListener("click", (event) => { if (event.target === by("sample")) by("sample").close(); });
+  by("sample").addEventListener("keydown", (event) => {
+    if (!player || event.target.matches("select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = { ArrowLeft: () => player.step(-1), ArrowRight: () => player.step(1), " ": () => player.toggle() }[event.key];
+    if (act && !(event.key === " " && event.target.matches("button"))) { event.preventDefault(); act(); }
+  });
 
   const search = el("input", { type: "search", id: "search", placeholder: "Search the samples: words, task, source, finding", "aria-label": "search the samples", autocomplete: "off" });
   const told = el("span", { class: "soft num", id: "told" });
