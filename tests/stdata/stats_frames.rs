@@ -59,7 +59,7 @@ fn copy_image(from: &Path, to: &Path, number: usize) {
     fs::write(to, encode_jpeg(&small.rgb, width, height, quality).unwrap()).unwrap();
 }
 
-fn record(id: String, kind: &str, media: &str) -> Value {
+fn record(id: &str, kind: &str, media: &str) -> Value {
     json!({"id": id, "source": "copies", "task": "conversation", kind: media, "meta": {},
         "conversations": [{"from": "human", "value": format!("<{kind}>\nIs {id} good?")}, {"from": "gpt", "value": "Perhaps."}]})
 }
@@ -108,7 +108,7 @@ fn dataset(folder: &Path) -> (PathBuf, PathBuf, BTreeSet<BTreeSet<String>>) {
             } else {
                 copy_image(&from, &to, number / 2);
             }
-            records.push(record(format!("{kind}-{number}"), kind, &copy));
+            records.push(record(&format!("{kind}-{number}"), kind, &copy));
             let name = |name: &str| folder.join("media").join(name).to_str().unwrap().to_owned();
             pairs.insert(BTreeSet::from([name(&original), name(&copy)]));
         }
