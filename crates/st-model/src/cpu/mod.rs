@@ -183,6 +183,12 @@ mod tests {
             .fold(0.0, f32::max)
     }
 
+    /// The worst difference in parts of the largest entry, which is what rounding of a sum over many rows goes by.
+    fn worst_part(found: &[f32], expected: &[f32]) -> f32 {
+        let largest = expected.iter().fold(1.0, |most, one| one.abs().max(most));
+        worst(found, expected) / largest
+    }
+
     fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         tensor.into_data().try_to_vec().unwrap()
     }
@@ -211,26 +217,26 @@ mod tests {
         let second = (second * weighting).sum().backward();
         let difference = [
             used[0].then(|| {
-                worst(
+                worst_part(
                     &read(a.grad(&first).unwrap()),
                     &read(a.grad(&second).unwrap()),
                 )
             }),
             used[1].then(|| {
-                worst(
+                worst_part(
                     &read(b.grad(&first).unwrap()),
                     &read(b.grad(&second).unwrap()),
                 )
             }),
             used[2].then(|| {
-                worst(
+                worst_part(
                     &read(c.grad(&first).unwrap()),
                     &read(c.grad(&second).unwrap()),
                 )
             }),
         ];
         for (input, difference) in difference.into_iter().flatten().enumerate() {
-            assert!(difference < 2e-4, "gradient {input}: {difference:e}");
+            assert!(difference < 1e-5, "gradient {input}: {difference:e}");
         }
     }
 
