@@ -27,6 +27,11 @@ fn killed_at_any_time_and_continued_it_writes_the_same_file() {
     );
     let unbroken = std::fs::read(whole.join("rec.jsonl")).unwrap();
     assert_eq!(lines(&unbroken).len(), 40);
+    let schema = include_str!("../../schemas/result.schema.json");
+    let schema = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+    for line in lines(&unbroken) {
+        assert!(schema.is_valid(&line), "{line:#}");
+    }
 
     let broken = fixture.path("broken");
     let mut kills = 0;

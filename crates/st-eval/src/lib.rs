@@ -26,6 +26,7 @@ pub mod benchmark;
 pub mod captions;
 pub mod original;
 pub mod report;
+pub mod result_line;
 pub mod score;
 mod score_file;
 pub mod strict;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Map, Value, json};
+use serde_json::{Number, Value, json};
 use st_eval::EvalTask;
 use st_eval::benchmark::{BenchmarkEntry, Prompt};
+use st_eval::result_line::{DataType, ResultLine, ResultTruth, ResultTurn};
 use st_schema::answer::compat;
 use st_schema::benchmark::{self, Item};
-use st_schema::{ClipKey, FramePlan, Media, Record, Turn, Variables};
+use st_schema::{ClipKey, FramePlan, Media, Record, Turn};
 
 /// One record of a benchmark.
 #[derive(Debug, Clone)]
@@ -145,123 +146,87 @@ impl Questions {
         answer: Result<String, String>,
         constrained: bool,
     ) -> Value {
-        let mut line = Map::new();
-        if let Ok(item) = &question.item {
-            self.describe(&mut line, item);
-        }
         let text = answer.as_deref().unwrap_or_default();
-        line.insert("outputs".into(), text.into());
-        line.insert("converted_outputs".into(), compat::normalize(text).into());
-        line.insert("index".into(), question.index.into());
-        if !question.other_boxes.is_empty() {
-            line.insert("other_boxes".into(), json!(question.other_boxes));
-        }
-        if constrained {
-            line.insert("constrained".into(), true.into());
-        }
-        if let Err(why) = answer {
-            line.insert("error".into(), why.into());
-        }
-        line.into()
-    }
-
-    /// The original's fields, in its order.
-    fn describe(&self, line: &mut Map<String, Value>, item: &Item) {
-        let path = self.path(&item.clip).display().to_string();
-        let (Media::Image(name) | Media::Video(name)) = &item.clip.media;
-        let turns =
-            json!([{"from": "human", "value": item.question}, {"from": "gpt", "value": null}]);
-        let mut put = |key: &str, value: Value| {
-            line.insert(key.to_owned(), value);
+        let line = ResultLine {
+            outputs: text.to_owned(),
+            converted_outputs: compat::normalize(text),
+            index: question.index,
+            other_boxes: question.other_boxes.clone(),
+            constrained,
+            error: answer.as_ref().err().cloned(),
+            ..question
+                .item
+                .as_ref()
+                .map_or_else(|_| ResultLine::default(), |item| self.describe(item))
         };
-        let words = || item.truth.caption.clone().unwrap_or_default();
+        json!(line)
+    }
+
+    /// The original's fields of the question.
+    fn describe(&self, item: &Item) -> ResultLine {
+        let path = Some(self.path(&item.clip).display().to_string());
+        let (Media::Image(name) | Media::Video(name)) = &item.clip.media;
+        let turn = |from: &str, value: Option<&String>| ResultTurn {
+            from: from.to_owned(),
+            value: value.cloned(),
+        };
+        let words = || Some(item.truth.caption.clone().unwrap_or_default());
+        let all = ResultLine {
+            data_type: Some(DataType::Video),
+            prompt: Some(item.prompt.clone()),
+            conversations: Some([turn("human", Some(&item.question)), turn("gpt", None)]),
+            width: item.width.and(item.height).and(item.width).map(number),
+            height: item.width.and(item.height).map(number),
+            frame_num: item.clip.split.map(|_| item.frames),
+            split: item.clip.split,
+            variables: Some(item.variables.clone()),
+            ..ResultLine::default()
+        };
         match self.task {
-            EvalTask::Rec => {
-                put("data_type", "image".into());
-                put("image_path", path.into());
-                put("event", words().into());
-                put("prompt", item.prompt.as_str().into());
-                put("conversations", turns);
-                put("image_id", name.as_str().into());
-                put(
-                    "gt_bbox",
-                    item.truth
-                        .bbox
-                        .map_or(Value::Null, |corners| numbers(&corners)),
-                );
-            }
-            EvalTask::Tvg => {
-                put("data_type", "video".into());
-                put("video_path", path.into());
-                put("caption", words().into());
-                put("prompt", item.prompt.as_str().into());
-                put("conversations", turns);
-                put("file_name", name.as_str().into());
-                put(
-                    "gt",
-                    item.truth.span.map_or(Value::Null, |span| json!(span)),
-                );
-            }
-            EvalTask::Stvg | EvalTask::Svg | EvalTask::Elc => {
-                put("data_type", "video".into());
-                put("video_path", path.into());
-                put("prompt", item.prompt.as_str().into());
-                put("conversations", turns);
-                put("gt", self.tube_truth(item));
-            }
+            EvalTask::Rec => ResultLine {
+                data_type: Some(DataType::Image),
+                image_path: path,
+                event: words(),
+                image_id: Some(name.clone()),
+                gt_bbox: Some(item.truth.bbox.map(|corners| corners.map(number))),
+                ..all
+            },
+            EvalTask::Tvg => ResultLine {
+                video_path: path,
+                caption: words(),
+                file_name: Some(name.clone()),
+                gt: Some(ResultTruth::Span(item.truth.span)),
+                ..all
+            },
+            EvalTask::Stvg | EvalTask::Svg | EvalTask::Elc => ResultLine {
+                video_path: path,
+                gt: Some(self.tube_truth(item)),
+                ..all
+            },
         }
-        if let (Some(width), Some(height)) = (item.width, item.height) {
-            put("width", number(width));
-            put("height", number(height));
-        }
-        if let Some(split) = item.clip.split {
-            put("frame_num", item.frames.into());
-            put("split", json!(split));
-        }
-        put("variables", variables(&item.variables));
     }
 
-    fn tube_truth(&self, item: &Item) -> Value {
-        let mut truth = Map::new();
-        if self.task != EvalTask::Svg
-            && let Some(span) = item.truth.span
-        {
-            truth.insert("tvg".into(), numbers(&span));
-        }
+    fn tube_truth(&self, item: &Item) -> ResultTruth {
+        let span = item.truth.span.filter(|_| self.task != EvalTask::Svg);
         let boxes = item.truth.tube.iter().flatten();
-        let by_frame: Map<String, Value> = boxes
-            .map(|(frame, corners)| (frame.to_string(), numbers(corners)))
-            .collect();
-        truth.insert("svg".into(), by_frame.into());
-        if self.task == EvalTask::Elc {
-            truth.insert(
-                "caption".into(),
-                item.truth.caption.clone().unwrap_or_default().into(),
-            );
+        ResultTruth::Tube {
+            tvg: span.map(|span| span.map(number)),
+            svg: boxes
+                .map(|(frame, corners)| (frame.to_string(), json!(corners.map(number))))
+                .collect(),
+            caption: (self.task == EvalTask::Elc)
+                .then(|| item.truth.caption.clone().unwrap_or_default()),
         }
-        truth.into()
     }
-}
-
-fn variables(variables: &Variables) -> Value {
-    serde_json::to_value(variables).unwrap_or_default()
-}
-
-fn numbers(values: &[f64]) -> Value {
-    values
-        .iter()
-        .copied()
-        .map(number)
-        .collect::<Vec<_>>()
-        .into()
 }
 
 /// Whole numbers as JSON integers, as the annotations have them.
 #[expect(clippy::cast_possible_truncation, reason = "whole and far below 2^53")]
-fn number(value: f64) -> Value {
+fn number(value: f64) -> Number {
     if value.fract() == 0.0 && value.abs() < 1e15 {
-        (value as i64).into()
+        Number::from(value as i64)
     } else {
-        json!(value)
+        // Benchmarks are JSON, which has no NaN.
+        Number::from_f64(value).unwrap_or_else(|| Number::from(0))
     }
 }
