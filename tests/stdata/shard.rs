@@ -219,6 +219,7 @@ fn bytes_do_not_depend_on_twenty_kills() {
 /// A small disk of its own: where a user may mount one, which is asked first.
 #[test]
 fn a_full_disk_stops_the_run_which_goes_on_when_there_is_room() {
+    const MOUNT: &str = "mount -t tmpfs -o size=96k none \"$1\"; ";
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
@@ -228,7 +229,6 @@ fn a_full_disk_stops_the_run_which_goes_on_when_there_is_room() {
         command.arg("sh").arg(&disk);
         command
     };
-    const MOUNT: &str = "mount -t tmpfs -o size=96k none \"$1\"; ";
     if !sandbox(MOUNT).output().is_ok_and(|o| o.status.success()) {
         println!("skipped: `unshare --mount` and tmpfs are not allowed here");
         return;

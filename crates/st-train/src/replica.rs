@@ -78,11 +78,11 @@ struct FeatureCache {
 /// All replicas of a run, and the optimizers.
 pub(crate) struct Replicas {
     facts: Arc<Facts>,
-    replicas: Vec<Replica>,
+    members: Vec<Replica>,
     /// One for each device, in the order of [`Replicas::leaders`].
     optimizers: Vec<Optimizer>,
     /// Ends the communication when the run ends.
-    _context: Option<DistributedContext>,
+    context: Option<DistributedContext>,
 }
 
 impl Replicas {
@@ -140,28 +140,28 @@ impl Replicas {
         }
         let mut all = Self {
             facts: Arc::new(facts),
-            replicas,
+            members: replicas,
             optimizers: Vec::new(),
-            _context: None,
+            context: None,
         };
         let leaders = all.leaders();
         for &leader in &leaders {
             all.optimizers
-                .push(optimizers(&all.replicas[leader].device)?);
+                .push(optimizers(&all.members[leader].device)?);
         }
         if leaders.len() > 1 {
             let devices = all.devices(&leaders);
             let config = DistributedConfig {
                 all_reduce_op: ReduceOperation::Sum,
             };
-            all._context = Some(DistributedContext::init(devices, config));
+            all.context = Some(DistributedContext::init(devices, config));
         }
         Ok(all)
     }
 
     /// The model, as after the last step.
     pub(crate) fn model(&self) -> &LlavaSt {
-        &self.replicas[0].model
+        &self.members[0].model
     }
 
     /// The optimizer's state, as after the last step.
@@ -172,18 +172,18 @@ impl Replicas {
     /// The first replica on each device.
     fn leaders(&self) -> Vec<usize> {
         let first = |i: &usize| {
-            let device = &self.replicas[*i].device;
-            !self.replicas[..*i]
+            let device = &self.members[*i].device;
+            !self.members[..*i]
                 .iter()
                 .any(|other| other.device == *device)
         };
-        (0..self.replicas.len()).filter(first).collect()
+        (0..self.members.len()).filter(first).collect()
     }
 
     fn devices(&self, leaders: &[usize]) -> Vec<Device> {
         leaders
             .iter()
-            .map(|&i| self.replicas[i].device.clone())
+            .map(|&i| self.members[i].device.clone())
             .collect()
     }
 
@@ -192,7 +192,7 @@ impl Replicas {
         let lora = self.facts.recipe.lora.is_some();
         let rests = |part: Part| !parts.contains(&Part::All) && !parts.contains(&part);
         let tower_rests = rests(Part::VisionTower) && rests(Part::Projector);
-        for replica in &mut self.replicas {
+        for replica in &mut self.members {
             // With adapters, the layers below them rest.
             replica.model = replica.model.clone().set_trainable(&|name| {
                 Part::any(parts, name) && !(lora && Part::of(name) == Part::Decoder)
@@ -218,14 +218,14 @@ impl Replicas {
             count: real(passes.len()),
         };
         let costs: Vec<usize> = passes.iter().map(|p| p.batch.tokens()).collect();
-        let plan = shares(&costs, self.replicas.len());
+        let plan = shares(&costs, self.members.len());
         let facts = &*self.facts;
-        let done: Vec<Result<Done, TrainError>> = if let [only] = &mut self.replicas[..] {
+        let done: Vec<Result<Done, TrainError>> = if let [only] = &mut self.members[..] {
             vec![only.passes(facts, passes, &plan[0], share)]
         } else {
             std::thread::scope(|scope| {
                 let threads: Vec<_> = self
-                    .replicas
+                    .members
                     .iter_mut()
                     .zip(&plan)
                     .map(|(replica, mine)| {
@@ -272,10 +272,10 @@ impl Replicas {
     fn reduce(&self, sums: Vec<NamedGradients>) -> Vec<NamedGradients> {
         let leaders = self.leaders();
         let mut by_device: Vec<NamedGradients> = Vec::new();
-        for (sum, replica) in sums.into_iter().zip(&self.replicas) {
+        for (sum, replica) in sums.into_iter().zip(&self.members) {
             let place = leaders
                 .iter()
-                .position(|&l| self.replicas[l].device == replica.device);
+                .position(|&l| self.members[l].device == replica.device);
             match place.and_then(|place| by_device.get_mut(place)) {
                 Some(first) => first.merge(sum),
                 None => by_device.push(sum),
@@ -296,8 +296,7 @@ impl Replicas {
                 .zip(&leaders)
                 .map(|(mut sum, &leader)| {
                     let (names, devices) = (&names, &devices);
-                    let (device, pool) =
-                        (&self.replicas[leader].device, &self.replicas[leader].pool);
+                    let (device, pool) = (&self.members[leader].device, &self.members[leader].pool);
                     let work = move || {
                         sum.fill(names, device);
                         sum.map(|one| {
@@ -334,17 +333,17 @@ impl Replicas {
             .zip(&leaders)
             .zip(&mut self.optimizers)
         {
-            let model = self.replicas[leader].model.clone();
-            self.replicas[leader].model =
+            let model = self.members[leader].model.clone();
+            self.members[leader].model =
                 optimizer.step(model, gradients, plan, factor, published_name);
         }
-        for i in 0..self.replicas.len() {
+        for i in 0..self.members.len() {
             let leader = leaders
                 .iter()
-                .find(|&&l| l != i && self.replicas[l].device == self.replicas[i].device);
+                .find(|&&l| l != i && self.members[l].device == self.members[i].device);
             if let Some(&leader) = leader {
-                self.replicas[i].model =
-                    own_leaves(&self.replicas[leader].model, &self.replicas[i].device);
+                self.members[i].model =
+                    own_leaves(&self.members[leader].model, &self.members[i].device);
             }
         }
     }

@@ -105,11 +105,11 @@ impl Start {
             rename: &from_peft_name,
             ..Loading::all()
         };
-        let adapted = model
+        let both = model
             .with_lora(&lora)
             .load_named(&source, loading)
             .map_err(|e| fault(adapter.dir(), e.to_string()))?;
-        Ok(adapted.into_merged_lora())
+        Ok(both.into_merged_lora())
     }
 
     fn names(&self) -> Vec<String> {

@@ -143,7 +143,7 @@ impl Questions {
     pub(crate) fn line(
         &self,
         question: &Question,
-        answer: Result<String, String>,
+        answer: &Result<String, String>,
         constrained: bool,
     ) -> Value {
         let text = answer.as_deref().unwrap_or_default();

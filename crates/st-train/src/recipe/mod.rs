@@ -123,7 +123,7 @@ pub enum ModelSource {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// A LoRA folder over it, the original's or PEFT's: its adapters are merged, what else it holds takes the folder's place.
+        /// A `LoRA` folder over it, the original's or PEFT's: its adapters are merged, what else it holds takes the folder's place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adapter: Option<PathBuf>,
         /// Parts that start anew, whether or not the folder has them. The original restarts `packers` in stages 2 and 3.

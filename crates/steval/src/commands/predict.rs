@@ -453,7 +453,7 @@ fn answer_batch(
         .map(|(question, outcome)| {
             loader.questions.line(
                 question,
-                outcome.map(|row| texts[row].clone()),
+                &outcome.map(|row| texts[row].clone()),
                 args.constrained,
             )
         })
