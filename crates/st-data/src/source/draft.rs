@@ -27,7 +27,7 @@ pub enum Part {
     Box([f64; 4]),
     /// "(x, y)", a point in the draft's box convention.
     Point([f64; 2]),
-    /// "time:[box] time:[box] …"; a time is a frame of the draft's time unit. Boxes off the frame plan are left out.
+    /// `time:[box] time:[box] …`; a time is a frame of the draft's time unit. Boxes off the frame plan are left out.
     Tube(Vec<(f64, [f64; 4])>),
     /// Text with a span, such as an event of a dense caption; an event whose span cannot be used is left out and noted.
     Events(Vec<Event>),
