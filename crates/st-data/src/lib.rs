@@ -14,3 +14,4 @@ mod spill;
 pub mod stats;
 pub mod synth;
 pub mod validate;
+pub mod whole_file;

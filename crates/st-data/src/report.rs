@@ -117,15 +117,6 @@ pub fn html(ledger: &Ledger) -> Result<String, ReportError> {
     )?)
 }
 
-/// Has temporary files be readable by all whom the system's mask allows: reports are made to be passed on.
-pub fn readable<'p, 's, 'b>(
-    builder: &'b mut tempfile::Builder<'p, 's>,
-) -> &'b mut tempfile::Builder<'p, 's> {
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
-}
-
 fn severity(severity: Severity) -> String {
     format!("{severity:?}").to_lowercase()
 }

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -15,6 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use st_schema::Record;
+
+use crate::whole_file;
 
 /// What a person thought of a record.
 #[derive(
@@ -240,18 +241,7 @@ impl Review {
             serde_json::to_writer(&mut bytes, remark).map_err(|error| failed(error.into()))?;
             bytes.push(b'\n');
         }
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder).map_err(failed)?;
-        let mut file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        file.write_all(&bytes).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        whole_file::write(path, |file| file.write_all(&bytes)).map_err(failed)
     }
 
     /// Whether nothing is marked.

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::read::{Form, Position};
 use crate::validate::{Finding, Rule};
+use crate::whole_file;
 
 /// Why a result cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -81,14 +82,7 @@ impl Pending {
             path: path.clone(),
             source,
         };
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder).map_err(failed)?;
-        let file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
-            .tempfile_in(folder)
-            .map_err(failed)?;
+        let file = whole_file::beside(&path).map_err(failed)?;
         Ok(Self {
             file: BufWriter::with_capacity(1 << 18, file),
             path,
@@ -116,8 +110,7 @@ impl Pending {
             .file
             .into_inner()
             .map_err(|error| failed(error.into_error()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        whole_file::name(file, &path).map_err(failed)?;
         Ok(path)
     }
 }

@@ -5,13 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::audit::Audit;
 use super::findings::{Findings, Kind};
 use super::{Listed, StatsError};
 use crate::dataset::read_dataset_file;
 use crate::read::{Chunks, Form, Options, PieceKind, Positions};
+use crate::whole_file;
 
 /// What was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -218,32 +218,13 @@ fn write_dataset(
     Ok(out)
 }
 
-/// Writes a file under a temporary name beside its place, then renames it.
+/// Writes a file whole or not at all.
 pub(super) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<(), StatsError> {
-    let failed = |source| StatsError::Write {
+    whole_file::write(path, write).map_err(|source| StatsError::Write {
         path: path.to_owned(),
         source,
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder).map_err(failed)?;
-    let file = NamedTempFile::with_prefix_in(".stdata-", folder).map_err(failed)?;
-    let mut writer = std::io::BufWriter::with_capacity(1 << 18, file);
-    write(&mut writer).map_err(failed)?;
-    let file = writer
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(readable).map_err(failed)?;
-    }
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    })
 }

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use super::features::{Features, RawBox, RawTube};
 use super::text::for_each_word;
 use crate::read::{Chunks, Options, Positions, ReadError, for_each_chunk, read_piece};
 use crate::review::RecordDigest;
+use crate::whole_file;
 
 /// Why features cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -284,14 +284,7 @@ pub fn write_features(
         path: path.to_owned(),
         source,
     };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs_err::create_dir_all(folder).map_err(write_failed)?;
-    let file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
-        .tempfile_in(folder)
-        .map_err(write_failed)?;
+    let file = whole_file::beside(path).map_err(write_failed)?;
     let mut table = Table::start(path, file)?;
     let mut seen = HashSet::new();
     for entry in listed {
@@ -508,12 +501,10 @@ impl<'a> Table<'a> {
                 path: path.to_owned(),
                 source,
             })?;
-        let mut file = file
+        let file = file
             .into_inner()
             .map_err(|error| failed(error.into_error()))?;
-        file.flush().map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
+        whole_file::name(file, path).map_err(failed)?;
         Ok(self.written)
     }
 }

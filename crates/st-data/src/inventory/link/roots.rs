@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::LinkError;
+use crate::whole_file;
 
 /// The file's name, in the media folder.
 const NAME: &str = ".stdata-links.json";
@@ -48,12 +49,7 @@ impl LinkRoots {
         if all == before {
             return Ok(());
         }
-        let file = crate::report::readable(tempfile::Builder::new().prefix(".stdata-"))
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        serde_json::to_writer_pretty(&file, &all).map_err(|error| failed(error.into()))?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        whole_file::write(&path, |file| Ok(serde_json::to_writer_pretty(file, &all)?))
+            .map_err(failed)
     }
 }
