@@ -6,9 +6,11 @@
     reason = "a failing test may panic; a skip is said aloud"
 )]
 
+#[path = "../../../tests/schema_file.rs"]
+mod schema_file;
+
 use std::path::Path;
 
-use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 use st_data::inventory::{self, Inventory};
 use st_data::ledger::{Ledger, RejectLine, Settings, validate};
@@ -16,11 +18,7 @@ use st_data::registry::{self, Registry};
 use st_data::source::{self, Inputs, RecordFiles, RefusedLine, Target};
 use st_schema::{DatasetFile, Record};
 
-fn schema<T: JsonSchema>(id: &str) -> Value {
-    let mut schema = schema_for!(T).to_value();
-    schema["$id"] = format!("{id}.schema.json").into();
-    schema
-}
+use schema_file::schema;
 
 fn all() -> [(&'static str, Value); 7] {
     [
@@ -37,24 +35,10 @@ fn all() -> [(&'static str, Value); 7] {
     ]
 }
 
-/// Run with `UPDATE=1` to write the schemas anew.
 #[test]
 fn schemas_are_those_of_the_types() {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas"));
     for (name, schema) in all() {
-        let path = folder.join(format!("{name}.schema.json"));
-        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::create_dir_all(folder).unwrap();
-            std::fs::write(&path, &text).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            found,
-            text,
-            "{}: run the test with UPDATE=1",
-            path.display()
-        );
+        schema_file::assert_current(name, &schema);
     }
 }
 

@@ -2,36 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-use std::path::Path;
+#[path = "../../../tests/schema_file.rs"]
+mod schema_file;
 
 use serde_json::{Number, Value, json};
 use st_eval::result_line::{DataType, ResultLine, ResultTruth};
 use st_eval::{Prediction, VideoTruth};
 
 fn schema() -> Value {
-    let mut schema = schemars::schema_for!(ResultLine).to_value();
-    schema["$id"] = "result.schema.json".into();
-    schema
+    schema_file::schema::<ResultLine>("result")
 }
 
-/// Run with `UPDATE=1` to write the schema anew.
 #[test]
 fn the_schema_is_that_of_the_type() {
-    let path = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../schemas/result.schema.json"
-    ));
-    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        found,
-        text,
-        "{}: run the test with UPDATE=1",
-        path.display()
-    );
+    schema_file::assert_current("result", &schema());
 }
 
 fn line(truth: Option<ResultTruth>, bbox: Option<[f64; 4]>) -> ResultLine {

@@ -2,34 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-use std::path::Path;
+#[path = "../../../tests/schema_file.rs"]
+mod schema_file;
 
 use st_hub::{Lock, LockedArchive, LockedFile, LockedRepository};
 
 fn schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Lock).to_value();
-    schema["$id"] = "lock.schema.json".into();
-    schema
+    schema_file::schema::<Lock>("lock")
 }
 
-/// Run with `UPDATE=1` to write the schema anew.
 #[test]
 fn the_schema_is_that_of_the_type() {
-    let path = Path::new(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../schemas/lock.schema.json"
-    ));
-    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(
-        found,
-        text,
-        "{}: run the test with UPDATE=1",
-        path.display()
-    );
+    schema_file::assert_current("lock", &schema());
 }
 
 #[test]
