@@ -108,7 +108,7 @@ fn main() {
         cache.truncate(0);
         let begin = Instant::now();
         let hidden = model.decode_cached(embeds.clone(), &mut cache);
-        let mut next = greedy(&model, hidden.narrow(1, prompt.len() - 1, 1));
+        let mut next = greedy(&model, hidden);
         prefill = begin.elapsed().as_secs_f64().min(prefill);
         ids.clear();
         let begin = Instant::now();
@@ -127,8 +127,7 @@ fn main() {
 }
 
 /// The likeliest word after one position's hidden state, `[1, 1, hidden]`.
-fn greedy(model: &LlavaSt, hidden: burn::tensor::Tensor<3>) -> u32 {
-    let hidden = hidden.reshape([1, model.config.text.hidden_size]);
+fn greedy(model: &LlavaSt, hidden: burn::tensor::Tensor<2>) -> u32 {
     let logits = model.logits(hidden, Objective::Alignment);
     let id = logits.argmax(1).into_data().iter::<i64>().next().unwrap();
     u32::try_from(id).unwrap()

@@ -200,6 +200,16 @@ impl Batch {
             .map(|row| row.iter().skip(1).filter(|label| **label != IGNORE).count())
             .sum()
     }
+
+    /// The first column that predicts a label in any row; the number of columns where there is no label.
+    #[must_use]
+    pub fn first_target(&self) -> usize {
+        self.labels
+            .chunks_exact(self.columns.max(1))
+            .filter_map(|row| row.iter().skip(1).position(|label| *label != IGNORE))
+            .min()
+            .unwrap_or(self.columns)
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +243,15 @@ mod tests {
         assert_eq!(batch.valid, [0..4, 0..6]);
         assert_eq!(batch.coordinates[1].slot.position, 3);
         assert_eq!(batch.supervised(), 1 + 2);
+        // The label at column 0 is predicted nowhere, that at column 2 at column 1.
+        assert_eq!(batch.first_target(), 1);
+    }
+
+    #[test]
+    fn first_target_of_no_labels_is_behind_the_last_column() {
+        let mut silent = record(4);
+        silent.labels.fill(IGNORE);
+        assert_eq!(Batch::collate(&[silent], 99).first_target(), 4);
     }
 
     #[test]

@@ -239,7 +239,7 @@ fn run(device: &Device) -> Result<Outcome, DeviceCheckError> {
         .clone()
         .narrow(1, columns - 40, 40)
         .reshape([40, width]);
-    let losses = model.loss_of_hidden(hidden.clone(), &batch, Objective::Coordinates);
+    let losses = model.loss_of_hidden(hidden.clone(), 0, &batch, Objective::Coordinates);
     let mut stages = vec![
         (
             "vision tower and projector",
@@ -438,9 +438,7 @@ pub fn time(
             for step in 0..64_u32 {
                 let embeds = model.embed_ids(&[step % 200]);
                 let [rows, width] = embeds.dims();
-                let hidden = model
-                    .decode_cached(embeds.reshape([rows, 1, width]), &mut cache)
-                    .reshape([rows, width]);
+                let hidden = model.decode_cached(embeds.reshape([rows, 1, width]), &mut cache);
                 // Reading the logits waits for the device, as choosing a token does.
                 let _: TensorData = model.logits(hidden, Objective::Coordinates).into_data();
             }

@@ -338,8 +338,7 @@ fn prefill(model: &LlavaSt, embeds: &Tensor<3>, cache: &mut KvCache, chunk: usiz
     let mut last = None;
     for start in (0..columns).step_by(chunk) {
         let length = chunk.min(columns - start);
-        let states = model.decode_cached(embeds.clone().narrow(1, start, length), cache);
-        last = Some(states.narrow(1, length - 1, 1).reshape([rows, width]));
+        last = Some(model.decode_cached(embeds.clone().narrow(1, start, length), cache));
     }
     last.unwrap_or_else(|| Tensor::zeros([rows, width], &embeds.device()))
 }
@@ -348,9 +347,7 @@ fn prefill(model: &LlavaSt, embeds: &Tensor<3>, cache: &mut KvCache, chunk: usiz
 fn step(model: &LlavaSt, ids: &[u32], cache: &mut KvCache) -> Tensor<2> {
     let embeds = model.embed_ids(ids);
     let [rows, width] = embeds.dims();
-    model
-        .decode_cached(embeds.reshape([rows, 1, width]), cache)
-        .reshape([rows, width])
+    model.decode_cached(embeds.reshape([rows, 1, width]), cache)
 }
 
 /// Logits of each row as 32-bit numbers.

@@ -307,22 +307,36 @@ impl LlavaSt {
     /// Decoder over whole sequences, causal; `[rows, columns, hidden]` in and out, the final norm applied.
     #[must_use]
     pub fn decode(&self, embeds: Tensor<3>) -> Tensor<3> {
+        self.decode_from(embeds, 0)
+    }
+
+    /// [`LlavaSt::decode`], of which only the columns from `from` on are wanted: `[rows, columns - from, hidden]`.
+    #[must_use]
+    pub fn decode_from(&self, embeds: Tensor<3>, from: usize) -> Tensor<3> {
         let rotary = Rotary::sequence(&self.config.text, embeds.dims()[1], &embeds.device());
-        let states = self
-            .model
-            .layers
+        let layers = &self.model.layers;
+        let states = layers
             .iter()
-            .fold(embeds, |states, layer| layer.forward(states, &rotary, None));
+            .enumerate()
+            .fold(embeds, |states, (number, layer)| {
+                let from = if number + 1 == layers.len() { from } else { 0 };
+                layer.forward_from(states, from, &rotary, None)
+            });
         self.model.norm.forward(states)
     }
 
-    /// Decoder over the next columns after those in the cache, which are appended to it; the final norm applied.
+    /// Decoder over the next columns after those in the cache, which are appended to it.
+    ///
+    /// # Shapes
+    /// - embeds: `[rows, columns, hidden]`, at least one column
+    /// - output: `[rows, hidden]`, of the last column, the final norm applied
     ///
     /// # Panics
     /// When the columns do not fit into the cache.
-    pub fn decode_cached(&self, embeds: Tensor<3>, cache: &mut KvCache) -> Tensor<3> {
+    pub fn decode_cached(&self, embeds: Tensor<3>, cache: &mut KvCache) -> Tensor<2> {
+        let [rows, _, width] = embeds.dims();
         let states = forward_cached(&self.model.layers, &self.config.text, embeds, cache);
-        self.model.norm.forward(states)
+        self.model.norm.forward(states).reshape([rows, width])
     }
 
     /// Logits of hidden states.
@@ -350,18 +364,20 @@ impl LlavaSt {
     /// As [`LlavaSt::inputs_embeds`], and when a label is not a token.
     #[must_use]
     pub fn loss(&self, batch: &Batch, visual: &VisualTokens, objective: Objective) -> LossOutput {
-        let hidden = self.decode(self.inputs_embeds(batch, visual, objective));
-        self.loss_of_hidden(hidden, batch, objective)
+        let from = batch.first_target();
+        let hidden = self.decode_from(self.inputs_embeds(batch, visual, objective), from);
+        self.loss_of_hidden(hidden, from, batch, objective)
     }
 
-    /// Loss by record of the decoder's output, `[rows, columns, hidden]`.
+    /// Loss by record of the decoder's output from column `from` on, `[rows, columns - from, hidden]`.
     ///
     /// # Panics
-    /// When a label is not a token.
+    /// When a label is not a token, or is predicted before column `from`.
     #[must_use]
     pub fn loss_of_hidden(
         &self,
         hidden: Tensor<3>,
+        from: usize,
         batch: &Batch,
         objective: Objective,
     ) -> LossOutput {
@@ -376,7 +392,7 @@ impl LlavaSt {
         let places = index(
             targets
                 .iter()
-                .map(|target| batch.flat(target.row, target.column)),
+                .map(|target| target.row * columns + (target.column - from)),
             &hidden.device(),
         );
         let supervised = hidden.reshape([rows * columns, width]).select(0, places);

@@ -34,9 +34,11 @@ impl LlavaSt {
         let embeds = self.inputs_embeds(batch, visual, objective);
         let device = embeds.device();
         let rotary = Rotary::sequence(&self.config.text, embeds.dims()[1], &device);
+        let (from, last) = (batch.first_target(), self.model.layers.len() - 1);
         let run = |number: usize, states: Tensor<3>| {
             device.seed(seed.wrapping_add(number as u64));
-            self.model.layers[number].forward(states, &rotary, None)
+            let from = if number == last { from } else { 0 };
+            self.model.layers[number].forward_from(states, from, &rotary, None)
         };
 
         let mut inputs = vec![embeds.clone().detach()];
@@ -51,7 +53,7 @@ impl LlavaSt {
             .unwrap_or_else(|| embeds.clone().detach())
             .require_grad();
         let hidden = self.model.norm.forward(last.clone());
-        let loss = self.loss_of_hidden(hidden, batch, objective);
+        let loss = self.loss_of_hidden(hidden, from, batch, objective);
         let reduced = reduce(&loss);
         let untracked = (
             LossOutput {
@@ -206,10 +208,14 @@ mod tests {
         let mut states = embeds;
         for (number, layer) in model.model.layers.iter().enumerate() {
             device.seed(9 + number as u64);
-            states = layer.forward(states, &rotary, None);
+            // The same draws of dropout: the last layer runs where tokens are predicted.
+            let last = number + 1 == model.model.layers.len();
+            let from = if last { batch.first_target() } else { 0 };
+            states = layer.forward_from(states, from, &rotary, None);
         }
         let hidden = model.model.norm.forward(states);
-        let loss = model.loss_of_hidden(hidden, batch, Objective::Coordinates);
+        let loss =
+            model.loss_of_hidden(hidden, batch.first_target(), batch, Objective::Coordinates);
         let loss = loss.reduce(Reduction::SumOfMeans);
         let gradients = model.named_gradients(&loss.backward());
         let values = gradients

@@ -378,7 +378,7 @@ fn check_case(
             &batch,
             "hidden",
         );
-        let output = model.loss_of_hidden(hidden.clone(), &batch, Objective::Coordinates);
+        let output = model.loss_of_hidden(hidden.clone(), 0, &batch, Objective::Coordinates);
         let loss = output.reduce(Reduction::SumOfMeans).into_scalar::<f32>();
         judge.check(
             "loss",
@@ -535,7 +535,7 @@ fn golden_model_forward_stage1() {
         let embeds = model.inputs_embeds(&batch, &visual, Objective::Alignment);
         let hidden = model.decode(embeds.clone());
         let loss = model
-            .loss_of_hidden(hidden.clone(), &batch, Objective::Alignment)
+            .loss_of_hidden(hidden.clone(), 0, &batch, Objective::Alignment)
             .reduce(Reduction::TokenMean);
         let expected = json["losses"][case.as_str()]["loss"].as_f64().unwrap();
         judge.check(
