@@ -599,7 +599,9 @@ fn strip(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 
-fn role_name(from: &str) -> &str {
+/// What a conversation calls the one who speaks: `user` and `assistant` for the records' `human` and `gpt`.
+#[must_use]
+pub fn role_name(from: &str) -> &str {
     match from {
         "human" => "user",
         "gpt" => "assistant",

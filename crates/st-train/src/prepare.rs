@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use st_model::config::ModelConfig;
 use st_model::init::InitConfig;
-use st_model::input::{InputEncoder, InputOptions};
+use st_model::input::{InputEncoder, InputOptions, SYSTEM_MESSAGE, role_name};
 use st_model::lora::LoraConfig;
 use st_model::loss::Objective;
 use st_model::model::LlavaSt;
 use st_model::published::{config_from_json, config_to_json};
 use st_model::tokenizer::{ExtraTokens, Tokenizer};
-use st_schema::{Axis, Side};
+use st_schema::{Axis, Side, Turn};
 use st_weights::{Dtype, ModelFolder, TensorSpec, WeightsError};
 
 use crate::checkpoint::{CheckpointError, hex, sha256_file, write_atomic};
@@ -366,20 +366,30 @@ pub(crate) fn sized(
 }
 
 fn trained(dataset: &Dataset, vocab: usize) -> Result<Tokenizer, PrepareError> {
-    let mut texts = std::collections::BTreeSet::new();
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    let mut count = BTreeMap::new();
     for index in 0..dataset.len() {
-        for turn in dataset.record(index)?.conversations {
-            let text = without_markers(&turn.value);
-            *count.entry(text.clone()).or_default() += 1;
-            texts.insert(text);
-        }
+        count_texts(&mut count, &dataset.record(index)?.conversations);
     }
-    // In sorted order, each as often as it stands there: the same records give the same tokenizer.
-    let all = texts
+    bpe(&count, vocab)
+}
+
+/// Each text in sorted order, as often as it was counted: the same records give the same tokenizer.
+fn bpe(count: &BTreeMap<String, usize>, vocab: usize) -> Result<Tokenizer, PrepareError> {
+    let all = count
         .iter()
-        .flat_map(|t| std::iter::repeat_n(t.as_str(), count[t]));
+        .flat_map(|(text, times)| std::iter::repeat_n(text.as_str(), *times));
     Tokenizer::train_bpe(all, vocab).map_err(|e| PrepareError::Tokenizer(e.to_string()))
+}
+
+/// Counts the texts of a conversation as the model reads it, roles and system message included: spelt out letter by letter, these
+/// would be a third of a short record's tokens.
+fn count_texts(count: &mut BTreeMap<String, usize>, conversation: &[Turn]) {
+    let mut add =
+        |role: &str, text: &str| *count.entry(format!("{role}\n{text}")).or_default() += 1;
+    add("system", SYSTEM_MESSAGE);
+    for turn in conversation {
+        add(role_name(turn.from.as_str()), &without_markers(&turn.value));
+    }
 }
 
 /// What is left when the markers, which are tokens of their own, are taken out.
@@ -591,4 +601,24 @@ fn differences(old: &Resolved, new: &Resolved) -> String {
         names.push("the model's configuration");
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_frame_of_a_conversation_takes_few_tokens() {
+        let mut count = BTreeMap::new();
+        for _ in 0..2 {
+            let turns = [Turn::human("<image>\nWhere?"), Turn::gpt("There.")];
+            count_texts(&mut count, &turns);
+        }
+        assert_eq!(count["user\n\nWhere?"], 2);
+        let tokenizer = bpe(&count, 600).unwrap();
+        // A word, a space with its word, a full stop or a line's end is one token each.
+        let tokens = |text: &str| tokenizer.encode(text).unwrap().len();
+        assert_eq!(tokens(&format!("system\n{SYSTEM_MESSAGE}")), 2 + 6);
+        assert_eq!((tokens("user\n"), tokens("assistant\n")), (2, 2));
+    }
 }
