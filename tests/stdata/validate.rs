@@ -216,3 +216,84 @@ fn media_rules_find_their_faults() {
         assert_eq!(rules(&value), expected, "{value}");
     }
 }
+
+/// A clip whose header is sound and whose pictures are not: only decoding tells.
+#[test]
+fn deep_finds_the_frames_that_do_not_decode() {
+    let place = TempDir::new().unwrap();
+    let synth = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_stdata"))
+            .args(["-q", "--root"])
+            .arg(place.path())
+            .args(arguments)
+            .assert()
+            .code(0);
+    };
+    let out = place.path().join("synth");
+    let flags = [
+        "--images",
+        "0",
+        "--videos",
+        "3",
+        "--validation",
+        "0",
+        "--benchmark",
+        "1",
+    ];
+    synth(&[&["synth", "--out", out.to_str().unwrap()], &flags[..]].concat());
+    let yaml = out.join("train.yaml");
+    let judge = |flag: &str| json(stdata(place.path()).args([yaml.as_os_str(), flag.as_ref()]));
+    assert_eq!(judge("--deep").0, Some(0));
+
+    let mut videos: Vec<PathBuf> = walk(&out.join("media/train"));
+    videos.retain(|path| path.extension().is_some_and(|end| end == "mp4"));
+    videos.sort();
+    let mut bytes = std::fs::read(&videos[1]).unwrap();
+    // `mdat` holds the packets; what `moov` says about them stays as it is.
+    let packets = bytes.windows(4).position(|name| name == b"mdat").unwrap() + 4;
+    let size = u32::from_be_bytes(bytes[packets - 8..packets - 4].try_into().unwrap()) as usize - 8;
+    let damage = packets + size / 3..packets + size * 2 / 3;
+    bytes[damage].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&videos[1], bytes).unwrap();
+
+    assert_eq!(judge("--media").0, Some(0), "the header alone is sound");
+    let (code, value) = judge("--deep");
+    assert_eq!(
+        (code, rules(&value)),
+        (Some(1), vec!["media-unreadable"]),
+        "{value}"
+    );
+    let name = videos[1].file_name().unwrap().to_str().unwrap();
+    let examples = value["rules"][0]["examples"].as_array().unwrap();
+    for example in examples {
+        let message = example["message"].as_str().unwrap();
+        assert!(
+            message.contains(name) && message.contains("frame "),
+            "{message}"
+        );
+    }
+    let total = &value["total"];
+    let count = |key: &str| total[key].as_u64().unwrap();
+    assert_eq!(
+        count("read"),
+        count("kept") + count("repaired") + count("rejected")
+    );
+    assert_eq!(
+        value["rules"][0]["findings"].as_u64(),
+        Some(count("rejected")),
+        "{value}"
+    );
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
