@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use st_schema::{FramePlan, Frames};
 
 use crate::picture::Shaper;
@@ -10,7 +11,7 @@ use crate::resize::Order;
 use crate::{Limits, MediaError, Probe, Video};
 
 /// What happens to a clip some of whose frames are missing or damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Truncated {
     /// The clip is refused.
     #[default]
@@ -20,7 +21,7 @@ pub enum Truncated {
 }
 
 /// Which frames of a video are wanted, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ClipRequest {
     /// Which frames are taken of the range.
     pub plan: FramePlan,
@@ -35,7 +36,7 @@ pub struct ClipRequest {
 }
 
 /// What a clip holds, apart from the pictures.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClipOutline {
     /// For each place of the plan which of the distinct frames it shows; none where the frame is missing.
     pub places: Vec<Option<usize>>,

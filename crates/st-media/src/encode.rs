@@ -8,6 +8,7 @@ use ffmpeg_next::format::context::Output;
 use ffmpeg_next::frame::Video as Frame;
 use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
 use ffmpeg_next::{Dictionary, Packet, Rational, codec, encoder};
+use serde::{Deserialize, Serialize};
 
 use crate::{MediaError, ffmpeg_log};
 
@@ -30,8 +31,8 @@ pub struct VideoWriter {
 }
 
 /// How a video is encoded.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EncodeOptions {
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EncodeOptions<'a> {
     /// Width in pixels, even.
     pub width: u32,
     /// Height in pixels, even.
@@ -43,10 +44,10 @@ pub struct EncodeOptions {
     /// Largest distance between key frames.
     pub gop: u32,
     /// x264's preset, from `ultrafast` to `placebo`.
-    pub preset: &'static str,
+    pub preset: &'a str,
 }
 
-impl EncodeOptions {
+impl EncodeOptions<'_> {
     /// x264's defaults (rate factor 23, key frames at most 250 apart) at a size and rate.
     #[must_use]
     pub fn new(width: u32, height: u32, fps: (u32, u32)) -> Self {
@@ -67,7 +68,7 @@ impl VideoWriter {
     /// # Errors
     /// When a side is odd or 0, the rate is not positive, FFmpeg was built without libx264, or the folder is not
     /// writable.
-    pub fn create(path: &Path, options: &EncodeOptions) -> Result<Self, MediaError> {
+    pub fn create(path: &Path, options: &EncodeOptions<'_>) -> Result<Self, MediaError> {
         ffmpeg_log::install();
         ffmpeg_log::clear();
         let failed = |reason: String| MediaError::Encode {
@@ -86,9 +87,7 @@ impl VideoWriter {
         let (Ok(rate_up @ 1..), Ok(rate_down @ 1..)) = rate else {
             return Err(failed(format!("{}/{} is no frame rate", fps.0, fps.1)));
         };
-        let mut name = path.as_os_str().to_owned();
-        name.push(".tmp");
-        let temporary = PathBuf::from(name);
+        let temporary = temporary(path);
         let parts = open(&temporary, options, Rational::new(rate_down, rate_up));
         let (output, encoder) = parts.map_err(|error| failed(ffmpeg_log::take(error)))?;
         let flags = Flags::BICUBIC | Flags::ACCURATE_RND | Flags::BITEXACT;
@@ -202,9 +201,16 @@ impl Drop for VideoWriter {
     }
 }
 
+/// The name of an unfinished file.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    PathBuf::from(name)
+}
+
 fn open(
     path: &Path,
-    options: &EncodeOptions,
+    options: &EncodeOptions<'_>,
     time_base: Rational,
 ) -> Result<(Output, encoder::video::Encoder), ffmpeg::Error> {
     let codec = encoder::find_by_name("libx264").ok_or(ffmpeg::Error::EncoderNotFound)?;

@@ -9,6 +9,8 @@
 //! [`decode_clip`] and [`load_image`] are the short forms: a file in, [`Frames`](st_schema::Frames) out, resized as
 //! Pillow's bicubic filter does it, to the bit.
 //!
+//! [`remote`] does the same through a process of its own.
+//!
 //! ```no_run
 //! use std::path::Path;
 //! let probe = st_media::probe(Path::new("clip.mp4"))?;
@@ -26,6 +28,7 @@ mod jpeg;
 mod orientation;
 mod picture;
 mod probe;
+pub mod remote;
 mod resize;
 mod still;
 mod video;

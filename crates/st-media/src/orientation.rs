@@ -1,9 +1,11 @@
 //! How a decoded picture has to be turned or mirrored before it is shown.
 
+use serde::{Deserialize, Serialize};
+
 /// One of the eight ways to lay a rectangle on itself: displayed = matrix · stored, in pixels with y downwards.
 ///
 /// A display matrix with any other angle than a multiple of 90° counts as upright.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Orientation {
     /// Whether width and height change places.
     transpose: bool,

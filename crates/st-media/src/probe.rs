@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Limits, MediaError, Orientation, Video};
 
 /// Facts about the video stream of a file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
     /// FFmpeg's name of the codec.
     pub codec: String,
@@ -26,7 +28,7 @@ pub struct Probe {
 }
 
 /// A file that was cut off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truncation {
     /// Frames that the container declares.
     pub declared: u64,

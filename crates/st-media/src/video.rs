@@ -11,13 +11,14 @@ use ffmpeg_next::format::context::Input;
 use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::frame::Video as Frame;
 use ffmpeg_next::{Dictionary, Packet, codec, decoder, media};
+use serde::{Deserialize, Serialize};
 
 use crate::index::{PacketIndex, PacketInfo, Run, declared_packets};
 use crate::probe::{Probe, Truncation};
 use crate::{MediaError, Orientation, Picture, ffmpeg_log};
 
 /// What one file may cost.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Pixels in a frame, inclusive.
     pub pixels: u64,

@@ -6,6 +6,7 @@ mod device;
 mod draw;
 mod exit_status;
 mod globals;
+mod media;
 mod model;
 mod picture;
 mod progress;

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use st_eval::strict::{Answer, Truth};
 use st_eval::{EvalTask, Prediction};
 use st_media::ClipRequest;
+use st_media::remote::Client;
 use st_schema::{FramePlan, Frames};
 
 use crate::draw::{BLUE, Canvas, GREEN, GREY, INK, RED};
@@ -32,6 +33,7 @@ pub(crate) fn find_media(name: &str, folders: &[PathBuf]) -> anyhow::Result<Path
 
 /// Loads an image or `count` frames of a clip.
 pub(crate) fn load(
+    media: &Client,
     path: &Path,
     task: EvalTask,
     split: Option<[u64; 2]>,
@@ -51,7 +53,7 @@ pub(crate) fn load(
         split,
         ..ClipRequest::default()
     };
-    let clip = request.decode(path)?;
+    let clip = media.decode(path, &request)?;
     let frames = clip.into_frames();
     let times = (0..frames.count)
         .map(|index| {

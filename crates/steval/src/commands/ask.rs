@@ -9,7 +9,8 @@ use serde::Serialize;
 use st_eval::strict::Answer;
 use st_eval::{Unparsed, answer};
 use st_media::ClipRequest;
-use st_media::encode::{EncodeOptions, VideoWriter};
+use st_media::encode::EncodeOptions;
+use st_media::remote::Client;
 use st_model::generate::GenerateOptions;
 use st_schema::answer::compat;
 use st_schema::text::{self, Token};
@@ -19,6 +20,7 @@ use crate::device;
 use crate::draw::{BLUE, Canvas, GREY, INK, RED, WHITE, wrapped};
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::media;
 use crate::model::Model;
 use crate::picture::Overlay;
 use crate::write::write_atomically;
@@ -125,7 +127,8 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let is_image = is_image(&args.file)?;
     let task = task(args, is_image)?;
     let model = Model::open(&args.model, device::open(args.device)?, args.untrained)?;
-    let (frames, extent) = look(args, &model, is_image)?;
+    let media = media::client();
+    let (frames, extent) = look(args, &media, &model, is_image)?;
     let record = record(args, is_image)?;
     let features = model.look(&record.media, &frames)?;
     let prompt = model.encode(&record)?;
@@ -155,7 +158,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let files = if is_image {
         draw_image(args, &shown)?
     } else {
-        draw_video(args, &shown)?
+        draw_video(args, &media, &shown)?
     };
     let reply = reply(
         args,
@@ -219,7 +222,12 @@ fn task(args: &Args, is_image: bool) -> anyhow::Result<Task> {
 }
 
 /// The frames that the model sees, and what fractions of them mean in the file.
-fn look(args: &Args, model: &Model, is_image: bool) -> anyhow::Result<(Frames, Extent)> {
+fn look(
+    args: &Args,
+    media: &Client,
+    model: &Model,
+    is_image: bool,
+) -> anyhow::Result<(Frames, Extent)> {
     let side = model.side();
     if is_image {
         let still = st_media::load_image(&args.file, None)?;
@@ -236,7 +244,7 @@ fn look(args: &Args, model: &Model, is_image: bool) -> anyhow::Result<(Frames, E
         size: Some((side, side)),
         ..ClipRequest::default()
     };
-    let clip = request.decode(&args.file)?;
+    let clip = media.decode(&args.file, &request)?;
     let seconds = [
         clip.outline.seconds.first().copied().unwrap_or_default(),
         clip.outline.seconds.last().copied().unwrap_or_default(),
@@ -450,8 +458,8 @@ const MOST_FRAMES: u64 = 300;
 /// Pixels of the time line.
 const LINE: usize = 24;
 
-fn draw_video(args: &Args, shown: &Shown<'_>) -> anyhow::Result<Vec<PathBuf>> {
-    let probe = st_media::probe(&args.file)?;
+fn draw_video(args: &Args, media: &Client, shown: &Shown<'_>) -> anyhow::Result<Vec<PathBuf>> {
+    let probe = media.probe(&args.file)?;
     let [first, last] = split(args)?.unwrap_or([0, probe.frames.saturating_sub(1)]);
     let count = (last - first + 1).min(MOST_FRAMES);
     let (width, height) = drawn_size(probe.width as usize, probe.height as usize);
@@ -464,7 +472,7 @@ fn draw_video(args: &Args, shown: &Shown<'_>) -> anyhow::Result<Vec<PathBuf>> {
         size: Some((small(width), small(height))),
         ..ClipRequest::default()
     };
-    let clip = request.decode(&args.file)?;
+    let clip = media.decode(&args.file, &request)?;
     let rate = rate(&clip.outline.seconds);
     let frames = clip.into_frames();
     let plan = FramePlan {
@@ -475,8 +483,7 @@ fn draw_video(args: &Args, shown: &Shown<'_>) -> anyhow::Result<Vec<PathBuf>> {
     let tall = (height + panel).next_multiple_of(2);
     let file = output(args, shown.task, "mp4");
     fs_err::create_dir_all(&args.out)?;
-    let mut writer =
-        VideoWriter::create(&file, &EncodeOptions::new(small(width), small(tall), rate))?;
+    let mut writer = media.create(&file, &EncodeOptions::new(small(width), small(tall), rate))?;
     for index in 0..frames.count {
         let time = plan.fraction(index);
         let mut picture = Canvas::of_frame(&frames, index);

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use st_eval::EvalTask;
 use st_eval::baseline;
 use st_eval::benchmark::{BenchmarkEntry, EvalRecipe, Prompt};
-use st_media::decode_clip;
+use st_media::ClipRequest;
+use st_media::remote::Client;
 use st_model::generate::{GenerateOptions, LogitFilter};
 use st_schema::{ClipKey, FramePlan, Frames, Media};
 use st_shard::ShardReader;
@@ -19,6 +20,7 @@ use st_shard::ShardReader;
 use crate::device;
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::media;
 use crate::model::{Features, Model};
 use crate::progress::Progress;
 use crate::question::{self, Question, Questions};
@@ -128,10 +130,12 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
     let model = Model::open(&args.model, device::open(args.device)?, args.untrained)?;
     let filter = args.constrained.then(|| model.grammar()).transpose()?;
     let shards = args.shards.as_deref().map(ShardReader::open).transpose()?;
+    let media = media::client();
     let mut done = Vec::new();
     for entry in &entries {
         let shared = Shared {
             model: &model,
+            media: &media,
             shards: shards.as_ref(),
             filter: filter.clone(),
         };
@@ -215,6 +219,7 @@ fn entries(args: &Args) -> anyhow::Result<Vec<BenchmarkEntry>> {
 /// What all benchmarks share.
 struct Shared<'a> {
     model: &'a Model,
+    media: &'a Client,
     shards: Option<&'a ShardReader>,
     filter: Option<LogitFilter>,
 }
@@ -247,6 +252,7 @@ fn predict(
     let kept = results.done;
     let loader = Loader {
         model,
+        media: shared.media,
         shards: shared.shards,
         filter: shared.filter.clone(),
         questions: &questions,
@@ -364,7 +370,7 @@ fn answer_all(
             let end = (start + args.batch).min(list.len());
             let wanted = distinct(&seen[start..end]);
             features.retain(|clip, _| wanted.contains(clip));
-            for (clip, frames) in decoded {
+            for (clip, frames) in decoded? {
                 let looked = frames.and_then(|frames| {
                     loader
                         .model
@@ -473,6 +479,7 @@ fn distinct(clips: &[Option<ClipKey>]) -> Vec<ClipKey> {
 /// Where frames come from.
 struct Loader<'a> {
     model: &'a Model,
+    media: &'a Client,
     shards: Option<&'a ShardReader>,
     filter: Option<LogitFilter>,
     questions: &'a Questions,
@@ -484,18 +491,19 @@ type Decoded = Vec<(ClipKey, Result<Frames, String>)>;
 
 impl Loader<'_> {
     /// The frames of the distinct clips that were not in the batch before, in the model's size.
-    fn decode(&self, clips: &[Option<ClipKey>], before: &[ClipKey]) -> Decoded {
+    ///
+    /// # Errors
+    /// When no video can be read; what is wrong with one clip stands in its place.
+    fn decode(&self, clips: &[Option<ClipKey>], before: &[ClipKey]) -> anyhow::Result<Decoded> {
         let new: Vec<ClipKey> = distinct(clips)
             .into_iter()
             .filter(|clip| !before.contains(clip))
             .collect();
         let (plan, side) = (self.model.plan(), self.model.side());
         new.into_par_iter()
-            .map(|clip| {
-                let frames = self
-                    .frames(&clip, plan, side)
-                    .map_err(|error| format!("{error:#}"));
-                (clip, frames)
+            .map(|clip| match self.frames(&clip, plan, side) {
+                Err(error) if media::is_fatal(&error) => Err(error),
+                frames => Ok((clip, frames.map_err(|error| format!("{error:#}")))),
             })
             .collect()
     }
@@ -527,7 +535,15 @@ impl Loader<'_> {
         let path = self.questions.path(clip);
         Ok(match clip.media {
             Media::Image(_) => st_media::load_image(&path, Some((side, side)))?,
-            Media::Video(_) => decode_clip(&path, plan, clip.split, Some((side, side)))?,
+            Media::Video(_) => {
+                let request = ClipRequest {
+                    plan,
+                    split: clip.split,
+                    size: Some((side, side)),
+                    ..ClipRequest::default()
+                };
+                self.media.decode(&path, &request)?.into_frames()
+            }
         })
     }
 

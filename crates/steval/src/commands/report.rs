@@ -21,9 +21,11 @@ use st_eval::{
     Bootstrap, EvalTask, Interval, Measure, Outcome, Prediction, Protocol, RecordScore, Table,
     answer,
 };
+use st_media::remote::Client;
 
 use crate::exit_status::ExitStatus;
 use crate::globals::Globals;
+use crate::media;
 use crate::picture::{self, Overlay};
 use crate::write::write_atomically;
 
@@ -118,7 +120,7 @@ pub(crate) fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitStatus> 
             .collect(),
         loss: args.metrics.as_deref().map(loss_chart).transpose()?,
         named_choice: named_choice(args, &benches),
-        pictures: pictures(args, globals, &benches, &mut troubles),
+        pictures: pictures(args, globals, &benches, &mut troubles)?,
         comparisons: comparisons(args, &benches, &bootstrap),
         notes: notes(
             args,
@@ -644,7 +646,8 @@ fn pictures(
     globals: &Globals,
     benches: &[Bench],
     troubles: &mut Vec<String>,
-) -> Vec<Picture> {
+) -> anyhow::Result<Vec<Picture>> {
+    let media = media::client();
     let shown: Vec<(&Bench, &RunScores)> = benches
         .iter()
         .filter_map(|bench| Some((bench, bench.runs.last()?.as_ref()?)))
@@ -654,15 +657,16 @@ fn pictures(
         // As even a share as there can be; the first benchmarks take the remainder.
         let share = args.pictures / shown.len() + usize::from(index < args.pictures % shown.len());
         for (label, score) in select(run, main_measure(bench.task), share) {
-            match picture(globals, bench, run, score, label) {
+            match picture(globals, &media, bench, run, score, label) {
                 Ok(picture) => found.push(picture),
+                Err(error) if media::is_fatal(&error) => return Err(error),
                 Err(error) => {
                     troubles.push(format!("{} line {}: {error:#}", bench.name, score.line));
                 }
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// Records from the best to the worst at even steps, an honest cross-section.
@@ -696,6 +700,7 @@ fn select(run: &RunScores, measure: Measure, count: usize) -> Vec<(&'static str,
 
 fn picture(
     globals: &Globals,
+    media: &Client,
     bench: &Bench,
     run: &RunScores,
     score: &RecordScore,
@@ -718,6 +723,7 @@ fn picture(
         .flatten()
         .and_then(|[first, last]| Some([u64::try_from(first).ok()?, u64::try_from(last).ok()?]));
     let strip = picture::load(
+        media,
         &path,
         bench.task,
         split,
