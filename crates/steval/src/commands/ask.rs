@@ -473,7 +473,8 @@ fn draw_video(args: &Args, media: &Client, shown: &Shown<'_>) -> anyhow::Result<
         ..ClipRequest::default()
     };
     let clip = media.decode(&args.file, &request)?;
-    let rate = rate(&clip.outline.seconds);
+    let seconds = clip.outline.seconds.clone();
+    let rate = rate(&seconds);
     let frames = clip.into_frames();
     let plan = FramePlan {
         frames: frames.count,
@@ -496,7 +497,7 @@ fn draw_video(args: &Args, media: &Client, shown: &Shown<'_>) -> anyhow::Result<
     }
     writer.finish()?;
     let sheet = output(args, shown.task, "png");
-    write_atomically(&sheet, &contact_sheet(&frames, shown)?.to_png()?)?;
+    write_atomically(&sheet, &contact_sheet(&frames, &seconds, shown)?.to_png()?)?;
     Ok(vec![file, sheet])
 }
 
@@ -587,8 +588,8 @@ fn captioned(canvas: &Canvas, shown: &Shown<'_>, gap: usize) -> Canvas {
     page
 }
 
-/// Twelve frames in rows of four over the time line, question and answer.
-fn contact_sheet(frames: &Frames, shown: &Shown<'_>) -> anyhow::Result<Canvas> {
+/// Twelve frames in rows of four, each with its second, over the time line, question and answer.
+fn contact_sheet(frames: &Frames, seconds: &[f64], shown: &Shown<'_>) -> anyhow::Result<Canvas> {
     const COLUMNS: usize = 4;
     const TILE: usize = 300;
     const GAP: usize = 6;
@@ -602,13 +603,10 @@ fn contact_sheet(frames: &Frames, shown: &Shown<'_>) -> anyhow::Result<Canvas> {
         let index = usize::try_from(index)?;
         let mut tile = Canvas::of_frame(frames, index).fitted(TILE, TILE);
         shown.overlay.draw(&mut tile, plan.fraction(index), 2);
-        tile.label(
-            3,
-            tile.height.saturating_sub(15),
-            1,
-            INK,
-            &format!("{:.2}", plan.fraction(index)),
-        );
+        if let Some(second) = seconds.get(index) {
+            let bottom = tile.height.saturating_sub(15);
+            tile.label(3, bottom, 1, INK, &format!("{second:.1} s"));
+        }
         tiles.push(tile);
     }
     let Some(shape) = tiles.first() else {

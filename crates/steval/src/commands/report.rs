@@ -819,10 +819,15 @@ const fn task_words(task: EvalTask) -> &'static str {
 }
 
 fn number(value: f64, percent: bool) -> String {
-    if percent {
+    let text = if percent {
         format!("{value:.1}")
     } else {
         format!("{value:.3}")
+    };
+    // The original's IoU of boxes that do not meet may lie just below zero, which would be shown as "-0.000".
+    match text.strip_prefix('-') {
+        Some(rest) if rest.bytes().all(|byte| matches!(byte, b'0' | b'.')) => rest.to_owned(),
+        _ => text,
     }
 }
 
@@ -882,4 +887,16 @@ fn terminal_table(args: &Args, benches: &[Bench]) -> String {
     }
     let _ = write!(text, "\nreport: {}", args.out.display());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn what_rounds_to_nothing_has_no_sign() {
+        assert_eq!(number(-0.0001, false), "0.000");
+        assert_eq!(number(-0.0, true), "0.0");
+        assert_eq!(number(-0.25, false), "-0.250");
+    }
 }
