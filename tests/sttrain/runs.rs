@@ -111,7 +111,8 @@ fn a_run_learns_ends_and_says_so_the_second_time() {
         })
         .collect();
     assert_eq!(losses.len(), 12);
-    assert!(losses[5] < 0.9 * losses[0], "{losses:?}");
+    // A tenth in twelve steps; what is asked changes in the middle, so the loss need not fall at each.
+    assert!(losses[11] < 0.9 * losses[0], "{losses:?}");
     for file in [
         "run.yaml",
         "loss.svg",
