@@ -201,14 +201,14 @@ impl Batch {
             .sum()
     }
 
-    /// The first column that predicts a label in any row; the number of columns where there is no label.
+    /// The first column that predicts a label in any row; the last column where there is no label.
     #[must_use]
     pub fn first_target(&self) -> usize {
         self.labels
             .chunks_exact(self.columns.max(1))
             .filter_map(|row| row.iter().skip(1).position(|label| *label != IGNORE))
             .min()
-            .unwrap_or(self.columns)
+            .unwrap_or(self.columns.saturating_sub(1))
     }
 }
 
@@ -248,10 +248,10 @@ mod tests {
     }
 
     #[test]
-    fn first_target_of_no_labels_is_behind_the_last_column() {
+    fn first_target_of_no_labels_is_the_last_column() {
         let mut silent = record(4);
         silent.labels.fill(IGNORE);
-        assert_eq!(Batch::collate(&[silent], 99).first_target(), 4);
+        assert_eq!(Batch::collate(&[silent], 99).first_target(), 3);
     }
 
     #[test]

@@ -692,6 +692,22 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_without_labels_has_a_loss_of_nothing() {
+        let model = tiny(&Device::flex());
+        let mut record = question(&model.config, 8);
+        record.labels.fill(crate::batch::IGNORE);
+        let clip = ClipRange {
+            first: 0,
+            kind: ClipKind::Video,
+        };
+        let visual = model.visual_tokens(features(&model, 1), &[clip], Objective::Coordinates);
+        let batch = Batch::collate(&[record], 0);
+        let loss = model.loss(&batch, &visual, Objective::Coordinates);
+        assert_eq!(loss.counts, [0]);
+        assert!(loss.per_record.into_scalar::<f32>().abs() < f32::MIN_POSITIVE);
+    }
+
+    #[test]
     fn a_frozen_part_gets_no_gradient_and_the_ablations_still_run() {
         let mut model =
             tiny(&Device::flex().autodiff()).set_trainable(&|name| !name.contains("vision_tower"));
