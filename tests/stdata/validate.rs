@@ -6,6 +6,8 @@ use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::fetch::files_under;
+
 const GOOD: &str = r#"{"id":"a","type":"rec","image":"a.png","conversations":[{"from":"human","value":"<image>\nWhere?"},{"from":"gpt","value":"[<WIDTH-OUTPUT><HEIGHT-OUTPUT><WIDTH-OUTPUT><HEIGHT-OUTPUT>]"}],"variables":{"temporal_input_locations":[],"temporal_output_locations":[],"spatial_height_input_locations":[],"spatial_height_output_locations":[0.1,0.9],"spatial_width_input_locations":[],"spatial_width_output_locations":[0.2,0.8]}}"#;
 
 fn stdata(root: &Path) -> Command {
@@ -245,7 +247,7 @@ fn deep_finds_the_frames_that_do_not_decode() {
     let judge = |flag: &str| json(stdata(place.path()).args([yaml.as_os_str(), flag.as_ref()]));
     assert_eq!(judge("--deep").0, Some(0));
 
-    let mut videos: Vec<PathBuf> = walk(&out.join("media/train"));
+    let mut videos: Vec<PathBuf> = files_under(&out.join("media/train"));
     videos.retain(|path| path.extension().is_some_and(|end| end == "mp4"));
     videos.sort();
     let mut bytes = std::fs::read(&videos[1]).unwrap();
@@ -283,17 +285,4 @@ fn deep_finds_the_frames_that_do_not_decode() {
         Some(count("rejected")),
         "{value}"
     );
-}
-
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(walk(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
 }
