@@ -161,10 +161,10 @@ impl Order {
         let mut batches = Vec::new();
         for (j, stream) in phase.streams.iter().enumerate() {
             let place = [self.seed, 1 + index as u64, j as u64];
-            let records = stream.step(&place, at);
-            for part in records.chunks(self.batch.records) {
+            let clips = stream.step(&place, at);
+            for records in share_out(&clips, self.batch.records, self.batch.accumulate) {
                 batches.push(MicroBatch {
-                    records: part.to_vec(),
+                    records,
                     weight: stream.plan.weight,
                 });
             }
@@ -198,13 +198,13 @@ impl Order {
 }
 
 impl StreamOrder {
-    /// The stream's records at a step: the next clips of its own shuffled epochs, with questions drawn by weight.
-    fn step(&self, place: &[u64; 3], at: u64) -> Vec<usize> {
+    /// The stream's records at a step, clip by clip: the next clips of its own shuffled epochs, with questions drawn by weight.
+    fn step(&self, place: &[u64; 3], at: u64) -> Vec<Vec<usize>> {
         let wanted = self.plan.clips;
         let first = usize::try_from(at)
             .unwrap_or(usize::MAX)
             .saturating_mul(wanted);
-        let mut records = Vec::new();
+        let mut clips = Vec::with_capacity(wanted);
         let mut shuffled: Option<(usize, Vec<usize>)> = None;
         for k in first..first + wanted {
             let epoch = k / self.clips.len();
@@ -217,9 +217,33 @@ impl StreamOrder {
             };
             let clip = &self.clips[order[k % self.clips.len()]];
             let random = SplitMix::at(&[place[0], place[1], place[2], !0, k as u64]);
+            let mut records = Vec::new();
             draw(clip, self.plan.questions, random, &mut records);
+            clips.push(records);
         }
-        records
+        clips
+    }
+}
+
+/// Shares clips out over as many passes as `limit` records a pass need, and at least `passes`: near to equal in records, so that replicas end
+/// together, and a clip's records in one pass where it fits.
+fn share_out(clips: &[Vec<usize>], limit: usize, passes: usize) -> Vec<Vec<usize>> {
+    let pieces: Vec<&[usize]> = clips.iter().flat_map(|clip| clip.chunks(limit)).collect();
+    let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let mut count = total.div_ceil(limit).max(passes);
+    loop {
+        let mut parts = vec![Vec::new(); count];
+        let mut before = 0;
+        for piece in &pieces {
+            // By the piece's middle.
+            parts[(2 * before + piece.len()) * count / (2 * total)].extend_from_slice(piece);
+            before += piece.len();
+        }
+        if parts.iter().all(|part| part.len() <= limit) {
+            parts.retain(|part| !part.is_empty());
+            return parts;
+        }
+        count += 1;
     }
 }
 
@@ -393,7 +417,7 @@ mod tests {
         let first = order.step(0);
         assert_eq!(
             first.iter().map(|m| m.records.len()).collect::<Vec<_>>(),
-            [8, 4]
+            [6, 6]
         );
         for &r in first.iter().flat_map(|m| &m.records) {
             assert_eq!(catalog.entries[r].task, Task::Rec);
@@ -405,6 +429,30 @@ mod tests {
             order.step(7),
             Order::new(&recipe, &catalog).unwrap().step(7)
         );
+    }
+
+    #[test]
+    fn passes_are_even_and_keep_clips_whole() {
+        let clips: Vec<Vec<usize>> = [3, 1, 2, 3, 3, 1, 2, 1]
+            .iter()
+            .scan(0, |at, &n| {
+                *at += n;
+                Some((*at - n..*at).collect())
+            })
+            .collect();
+        for (limit, passes, expected) in [
+            (16, 1, vec![16]),
+            (16, 2, vec![9, 7]),
+            (15, 1, vec![9, 7]),
+            (6, 1, vec![6, 6, 4]),
+            (2, 1, vec![2, 1, 1, 2, 2, 1, 2, 2, 2, 1]),
+        ] {
+            let parts = share_out(&clips, limit, passes);
+            let sizes: Vec<_> = parts.iter().map(Vec::len).collect();
+            assert_eq!(parts.concat(), (0..16).collect::<Vec<_>>());
+            assert_eq!(sizes, expected, "{limit} {passes}");
+        }
+        assert!(share_out(&[], 4, 2).is_empty());
     }
 
     #[test]

@@ -197,8 +197,11 @@ impl Replicas {
             replica.model = replica.model.clone().set_trainable(&|name| {
                 Part::any(parts, name) && !(lora && Part::of(name) == Part::Decoder)
             });
-            replica.features().clear();
-            replica.frozen = tower_rests.then(|| replica.model.valid());
+            // A tower that goes on resting says of a clip what it said before.
+            if !tower_rests || replica.frozen.is_none() {
+                replica.features().clear();
+                replica.frozen = tower_rests.then(|| replica.model.valid());
+            }
         }
     }
 

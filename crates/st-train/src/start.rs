@@ -76,8 +76,8 @@ impl Start {
             reason,
         };
         let loading = Loading {
-            wanted: &|name| !fresh.contains(&Part::of(name)),
-            ignored: &|name| fresh.contains(&Part::of(name)),
+            wanted: &|name| !Part::any(fresh, name),
+            ignored: &|name| Part::any(fresh, name),
             ..Loading::all()
         };
         let source = Views::new(self.names(), |name| self.view(name));

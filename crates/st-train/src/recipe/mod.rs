@@ -191,6 +191,10 @@ pub enum Part {
     Packers,
     /// The six coordinate tables.
     Coordinates,
+    /// Of these the two of times. Pictures lie at time zero: only its rows see their gradient, and `AdamW` moves them by whole steps.
+    TemporalCoordinates,
+    /// Of these the four of widths and heights.
+    SpatialCoordinates,
     /// The word embeddings (`embed_tokens`).
     TokenEmbeddings,
     /// The word head (`lm_head`).
@@ -202,7 +206,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part that a parameter of this published name belongs to. Never [`Part::All`].
+    /// The part that a parameter of this published name belongs to: never [`Part::All`], and [`Part::Coordinates`] for either kind of
+    /// coordinate.
     #[must_use]
     pub fn of(name: &str) -> Self {
         let has = |part: &str| name.contains(part);
@@ -234,6 +239,8 @@ impl Part {
             Self::Projector => "projector",
             Self::Packers => "packers",
             Self::Coordinates => "coordinates",
+            Self::TemporalCoordinates => "temporal_coordinates",
+            Self::SpatialCoordinates => "spatial_coordinates",
             Self::TokenEmbeddings => "token_embeddings",
             Self::LmHead => "lm_head",
             Self::Decoder => "decoder",
@@ -245,7 +252,13 @@ impl Part {
     #[must_use]
     pub fn any(parts: &[Self], name: &str) -> bool {
         let part = Self::of(name);
-        parts.iter().any(|&p| p == Self::All || p == part)
+        let coordinate = |kind: &str| part == Self::Coordinates && name.contains(kind);
+        parts.iter().any(|&listed| match listed {
+            Self::All => true,
+            Self::TemporalCoordinates => coordinate("temporal_"),
+            Self::SpatialCoordinates => coordinate("spatial_"),
+            _ => listed == part,
+        })
     }
 }
 
@@ -276,7 +289,7 @@ fn one_percent() -> f64 {
 pub struct BatchPlan {
     /// Records of one forward pass at most.
     pub records: usize,
-    /// Forward passes of one optimizer step, where a phase has no `mix`.
+    /// Forward passes of one optimizer step; where a phase has a `mix`, passes of each of its streams at least.
     pub accumulate: usize,
     /// Records that share a clip stand together, and the vision tower sees the clip once.
     pub group_by_clip: bool,

@@ -310,6 +310,7 @@ fn line_of(text: &str, place: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Part;
 
     const SMALL: &str = "\
 name: small
@@ -343,6 +344,23 @@ optimizer:
             recipe.data.records,
             [std::path::PathBuf::from("other.yaml")]
         );
+    }
+
+    #[test]
+    fn coordinates_are_those_of_times_and_of_places() {
+        let time = "model.temporal_input_embeddings.weight";
+        let place = "model.spatial_width_output_embeddings.weight";
+        for (part, times, places) in [
+            (Part::All, true, true),
+            (Part::Coordinates, true, true),
+            (Part::TemporalCoordinates, true, false),
+            (Part::SpatialCoordinates, false, true),
+            (Part::Packers, false, false),
+        ] {
+            assert_eq!(Part::any(&[part], time), times, "{part:?}");
+            assert_eq!(Part::any(&[part], place), places, "{part:?}");
+            assert!(part == Part::All || !Part::any(&[part], "model.norm.weight"));
+        }
     }
 
     #[test]
