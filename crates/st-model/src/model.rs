@@ -16,7 +16,7 @@ use crate::loss::{LossOutput, Objective, cross_entropy, targets};
 use crate::ops;
 use crate::packer::VisionResampler;
 use crate::projector::Projector;
-use crate::qwen2::{DecoderLayer, KvCache, Rotary, forward_cached};
+use crate::qwen2::{DecoderLayer, KvCache, Rotary, first_column, forward_cached};
 use crate::siglip::SiglipTower;
 
 /// What a clip is to the model.
@@ -319,7 +319,7 @@ impl LlavaSt {
             .iter()
             .enumerate()
             .fold(embeds, |states, (number, layer)| {
-                let from = if number + 1 == layers.len() { from } else { 0 };
+                let from = first_column(number, layers.len(), from);
                 layer.forward_from(states, from, &rotary, None)
             });
         self.model.norm.forward(states)

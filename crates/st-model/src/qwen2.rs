@@ -387,6 +387,12 @@ impl DecoderLayer {
     }
 }
 
+/// The column from which on layer `number` of `layers` must run where only the columns from `from` on are looked at: those below the last
+/// feed the later columns through their keys and values.
+pub(crate) const fn first_column(number: usize, layers: usize, from: usize) -> usize {
+    if number + 1 == layers { from } else { 0 }
+}
+
 /// Runs layers over new columns and appends them to the cache.
 ///
 /// # Shapes
@@ -410,11 +416,7 @@ pub fn forward_cached(
     let rotary = Rotary::new(config, &cache.positions(columns), &embeds.device());
     let mut states = embeds;
     for (index, layer) in layers.iter().enumerate() {
-        let from = if index + 1 == layers.len() {
-            columns.saturating_sub(1)
-        } else {
-            0
-        };
+        let from = first_column(index, layers.len(), columns.saturating_sub(1));
         states = layer.forward_from(states, from, &rotary, Some((index, cache)));
     }
     cache.offset += columns;

@@ -9,7 +9,7 @@ use burn::tensor::{Gradients, Tensor};
 use crate::batch::Batch;
 use crate::loss::{LossOutput, Objective};
 use crate::model::{LlavaSt, VisualTokens};
-use crate::qwen2::Rotary;
+use crate::qwen2::{Rotary, first_column};
 
 impl LlavaSt {
     /// What [`LlavaSt::loss`], `reduce` and `backward` give together, layer by layer.
@@ -34,15 +34,15 @@ impl LlavaSt {
         let embeds = self.inputs_embeds(batch, visual, objective);
         let device = embeds.device();
         let rotary = Rotary::sequence(&self.config.text, embeds.dims()[1], &device);
-        let (from, last) = (batch.first_target(), self.model.layers.len() - 1);
+        let (from, layers) = (batch.first_target(), self.model.layers.len());
         let run = |number: usize, states: Tensor<3>| {
             device.seed(seed.wrapping_add(number as u64));
-            let from = if number == last { from } else { 0 };
+            let from = first_column(number, layers, from);
             self.model.layers[number].forward_from(states, from, &rotary, None)
         };
 
         let mut inputs = vec![embeds.clone().detach()];
-        for number in 0..self.model.layers.len() {
+        for number in 0..layers {
             let states = inputs[number].clone();
             // Detaching drops the layer's graph, and with it its activations.
             inputs.push(run(number, states).detach());
@@ -69,7 +69,7 @@ impl LlavaSt {
         let mut upstream = last.grad(&gradients);
         take(gradients);
 
-        for number in (0..self.model.layers.len()).rev() {
+        for number in (0..layers).rev() {
             let (Some(above), Some(states)) = (upstream.take(), inputs.pop()) else {
                 return untracked;
             };
@@ -209,8 +209,7 @@ mod tests {
         for (number, layer) in model.model.layers.iter().enumerate() {
             device.seed(9 + number as u64);
             // The same draws of dropout: the last layer runs where tokens are predicted.
-            let last = number + 1 == model.model.layers.len();
-            let from = if last { batch.first_target() } else { 0 };
+            let from = first_column(number, model.model.layers.len(), batch.first_target());
             states = layer.forward_from(states, from, &rotary, None);
         }
         let hidden = model.model.norm.forward(states);
