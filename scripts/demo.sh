@@ -39,7 +39,7 @@ read -r -a synth_flags <<<"${DEMO_SYNTH:-}"
 read -r -a train_flags <<<"${DEMO_TRAIN:-}"
 
 step synth "$bin/stdata" synth --out "$data/synth" --size 126x126 --images 30000 --videos 5000 --benchmark 500 \
-    --objects 1-3 --shapes 4 --phrases 1 --turns 1 --tasks rec=1,tvg=1,stvg=1 --seed 11 "${synth_flags[@]}"
+    --objects 1-3 --shapes 4 --phrases 1 --turns 1 --tasks rec=1,tvg=1,stvg=1 --seed 13 "${synth_flags[@]}"
 once validate "$data/reports/validate.json" "$data/synth/synth.json" \
     "$bin/stdata" validate "$data/synth/train.yaml" "$data/synth/val.yaml" --root "$data" --frames 20
 for split in train val; do

@@ -191,7 +191,7 @@ pub enum Part {
     Packers,
     /// The six coordinate tables.
     Coordinates,
-    /// Of these the two of times. Pictures lie at time zero: only its rows see their gradient, and `AdamW` moves them by whole steps.
+    /// Of these the two of times. Pictures never answer with one, yet each answer pushes all times away, and `AdamW` makes whole steps of it.
     TemporalCoordinates,
     /// Of these the four of widths and heights.
     SpatialCoordinates,
