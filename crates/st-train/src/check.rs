@@ -12,7 +12,7 @@ use st_weights::ModelFolder;
 
 use crate::dataset::Roots;
 use crate::prepare::{PrepareError, Prepared, folder_config, lora_config, merge, sized};
-use crate::recipe::{ModelSource, Part, Precision, Recipe, TokenizerSource};
+use crate::recipe::{MediaKind, ModelSource, Part, Precision, Recipe, Stream, TokenizerSource};
 
 /// What a recipe comes to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,10 +37,10 @@ pub struct Report {
     pub cost: Option<Cost>,
 }
 
-/// An estimate of what one optimizer step costs.
+/// An estimate of what one optimizer step costs, in the costliest phase.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
-    /// Records of the step, as many videos as the recipe's stream says, or all videos where it does not.
+    /// Records of the step at most: a clip may have fewer questions than a stream asks. Media are videos where no stream says images.
     pub records: usize,
     /// Floating-point operations of forward and backward passes: 2 a parameter and token for each forward, 2 more where only
     /// inputs need gradients, 4 more where weights do; attention scores left out.
@@ -283,29 +283,48 @@ fn sizes(recipe: &Recipe, config: &ModelConfig, device: &Device, report: &mut Re
     report.cost = Some(cost(recipe, config, report));
 }
 
+/// Of the costliest phase.
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn cost(recipe: &Recipe, config: &ModelConfig, report: &Report) -> Cost {
-    let records = match recipe.phases.first().map(|p| &p.mix) {
-        Some(mix) if !mix.is_empty() => mix.iter().map(|s| s.clips * s.questions).sum(),
-        _ => recipe.batch.records * recipe.batch.accumulate,
-    };
     let part = |name: &str| report.parameters.get(name).copied().unwrap_or(0) as f64;
     let trainable = report.trainable.values().copied().max().unwrap_or(0) as f64;
     let (fast, slow) = config.video_tokens();
-    let patches = (config.video.frames * config.vision.tokens()) as f64;
+    let frame = config.vision.tokens() as f64;
     // The text of a published record is about a tenth of its visual tokens.
-    let tokens = 1.1 * (fast + slow) as f64;
+    let text = 0.1 * (fast + slow) as f64;
     let decoder = part("decoder") + part("lora") + part("lm_head");
     let weights = if recipe.lora.is_some() { 4.0 } else { 6.0 };
-    let tower = if trainable >= part("vision_tower") + decoder {
-        6.0
-    } else {
-        2.0
+    let of_stream = |clips: usize, records: usize, media: MediaKind, train: &[Part]| {
+        let (patches, visual) = match media {
+            MediaKind::Image => (frame, config.image_tokens()),
+            MediaKind::Any | MediaKind::Video => (frame * config.video.frames as f64, fast + slow),
+        };
+        let learns = |part: Part| train.contains(&Part::All) || train.contains(&part);
+        let tower = if learns(Part::VisionTower) { 6.0 } else { 2.0 };
+        clips as f64
+            * patches
+            * (tower * (part("vision_tower") + part("projector")) + 6.0 * part("packers") / 9.0)
+            + records as f64 * (visual as f64 + text) * weights * decoder
     };
-    let flop = records as f64
-        * (patches * tower * (part("vision_tower") + part("projector"))
-            + 6.0 * patches * part("packers") / 9.0
-            + tokens * weights * decoder);
+    let of_phase = |mix: &[Stream], train: &[Part]| {
+        if mix.is_empty() {
+            let records = recipe.batch.records * recipe.batch.accumulate;
+            return (records, of_stream(records, records, MediaKind::Any, train));
+        }
+        mix.iter().fold((0, 0.0), |(sum, flop), stream| {
+            let records = stream.clips * stream.questions;
+            (
+                sum + records,
+                flop + of_stream(stream.clips, records, stream.media, train),
+            )
+        })
+    };
+    let (records, flop) = recipe
+        .phases
+        .iter()
+        .map(|phase| of_phase(&phase.mix, phase.train.as_ref().unwrap_or(&recipe.train)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or_else(|| of_phase(&[], &recipe.train));
     let all: f64 = report.parameters.values().map(|n| *n as f64).sum();
     Cost {
         records,

@@ -62,7 +62,7 @@ fn text(report: &Report) -> String {
         line(
             "a step",
             format!(
-                "{} records, about {:.3} TFLOP",
+                "up to {} records, about {:.3} TFLOP",
                 cost.records,
                 cost.flop / 1e12
             ),
