@@ -299,8 +299,8 @@ fn cost(recipe: &Recipe, config: &ModelConfig, report: &Report) -> Cost {
             MediaKind::Image => (frame, config.image_tokens()),
             MediaKind::Any | MediaKind::Video => (frame * config.video.frames as f64, fast + slow),
         };
-        let learns = |part: Part| train.contains(&Part::All) || train.contains(&part);
-        let tower = if learns(Part::VisionTower) { 6.0 } else { 2.0 };
+        let learns = Part::any(train, "vision_tower");
+        let tower = if learns { 6.0 } else { 2.0 };
         clips as f64
             * patches
             * (tower * (part("vision_tower") + part("projector")) + 6.0 * part("packers") / 9.0)
